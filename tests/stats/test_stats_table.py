@@ -11,10 +11,14 @@ from synthetic_scores import score
 
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.files import write_jsonl
-from xstilts.stats.reading import read_table
+from xstilts.stats.reading import read_folder
 from xstilts.stats.table import Examples, ScoreTable
 
 RUN = ("small", "[{nli, mlm}]")
+
+
+def read_table(folders, wanted=lambda score: score.main):
+    return ScoreTable(tuple(row for folder in folders for row in read_folder(folder, wanted)))
 
 
 def write_folder(folder, scores, values, encoded=True, **replaced):
@@ -48,7 +52,7 @@ def test_a_folder_is_read_with_the_examples_of_each_score(tmp_path, encoded):
     assert table.rows[1].examples.denominator.tolist() == [2, 2]
     assert table.rows[0].examples.group == table.rows[1].examples.group
     assert table.rows[2].examples is None
-    everything = read_table([tmp_path], examples=lambda _: True)
+    everything = read_table([tmp_path], lambda _: True)
     assert everything.rows[2].examples.value == 0.0
     assert len(read_table([tmp_path, tmp_path])) == 3
 

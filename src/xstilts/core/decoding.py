@@ -47,16 +47,11 @@ def packing_of(head: bytes) -> str:
 
 
 def unpacked(stream: BinaryIO, path: Path, size: int) -> BinaryIO:
-    """The decompressed content as a stream; the given stream if it is not compressed.
+    """The decompressed content of `size` stored bytes as a stream; the given stream if it is not compressed.
 
-    Args:
-        stream: the stored bytes, at their beginning; it can seek.
-        path: for messages; a file named `.gz` must be gzip, and so on.
-        size: number of stored bytes.
-
-    Raises:
-        DataError: name and format differ, an archive of no file or several, a pointer of Git LFS. The returned stream
-            also raises it, for a bomb; for damage it raises one of `DAMAGE`.
+    `stream` is at its beginning and can seek. Raises `DataError` if name and format differ (a file named `.gz` must be
+    gzip, and so on), for an archive of no file or several, and for a pointer of Git LFS. The returned stream also
+    raises it, for a bomb; for damage it raises one of `DAMAGE`.
     """
     head, named = stream.read(64), path.suffix.lower().removeprefix(".")
     packing = packing_of(head)
@@ -165,13 +160,9 @@ def is_utf16(raw: bytes) -> bool:
 
 
 def decode(raw: bytes, path: Path, utf16: bool = False) -> str:
-    """The text without its byte order mark.
+    """The text without its byte order mark; `utf16` accepts UTF-16 with its mark.
 
-    Args:
-        utf16: accept UTF-16 with its mark.
-
-    Raises:
-        DataError: with the line of the first bad byte and the probable format of the file.
+    Raises `DataError` with the line of the first bad byte and the probable format of the file.
     """
     if utf16 and is_utf16(raw):
         try:
@@ -179,9 +170,12 @@ def decode(raw: bytes, path: Path, utf16: bool = False) -> str:
         except UnicodeDecodeError as error:
             line = raw[: error.start].decode("utf-16", "replace").count("\n") + 1
             raise DataError(f"begins like UTF-16, but is damaged at byte {error.start}", path, line) from None
-    if not is_utf16(raw) and (order := _unmarked(raw)):
-        problem = f"holds a NUL byte: looks like UTF-16 without its byte order mark; {_iconv('UTF-16' + order)}"
-        raise DataError(problem, path, 1)
+    head = raw[: 1 << 12]
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    # UTF-16 without a mark has NULs only at even or only at odd positions.
+    if not is_utf16(raw) and max(even, odd) >= 3 and not min(even, odd) and max(even, odd) * 50 >= len(head):
+        order = _iconv("UTF-16LE" if odd else "UTF-16BE")
+        raise DataError(f"holds a NUL byte: looks like UTF-16 without its byte order mark; {order}", path, 1)
     raw = raw.removeprefix(codecs.BOM_UTF8)
     try:
         return raw.decode()
@@ -217,12 +211,3 @@ def _guess(raw: bytes, at: int) -> str:
     if accents and not set(near) & {0x81, 0x8D, 0x8F, 0x90, 0x9D}:  # not in Windows-1252
         return f"looks like Windows-1252 (or 1250, 1254 ... by language); {_iconv('WINDOWS-1252')}"
     return f"find out its encoding and {_iconv('ENCODING')}"
-
-
-def _unmarked(raw: bytes) -> str:
-    """`LE` or `BE` if the bytes look like UTF-16 without a mark: NULs only at even or only at odd positions."""
-    head = raw[: 1 << 12]
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    if max(even, odd) < 3 or min(even, odd) or max(even, odd) * 50 < len(head):
-        return ""
-    return "LE" if odd else "BE"

@@ -1,15 +1,4 @@
-"""Errors for users. Each is one line: what was asked, what was found, what to do.
-
-XstiltsError (exit code 2)
-├── UnknownName     a task, backbone, language, recipe ... that is not registered
-├── DataError       a file that is missing, damaged, or not in its official format
-├── ConfigError     an experiment file with a wrong key or value
-├── BackboneError   a model that cannot be loaded, or whose packed states differ from separate ones
-├── StoreError      a store of another version, or in use by another run
-└── StageError      a stage that failed while running
-    ├── OutOfMemory     on a device; fewer tokens at a time may help
-    └── FailedRun       training that diverged or collapsed; another seed may do better
-"""
+"""Errors for users. Each is one line: what was asked, what was found, what to do."""
 
 import difflib
 import re
@@ -34,10 +23,7 @@ def count(number: int, noun: str) -> str:
 class XstiltsError(ValueError):
     """A mistake that the user can correct. The command line prints it in one line and exits with code 2.
 
-    Args:
-        problem: what was asked, what was found, what to do.
-        path: the file or folder.
-        line: 1-based line number.
+    The problem says what was asked, what was found and what to do; `line` counts from 1.
     """
 
     def __init__(self, problem: str, path: Path | str | None = None, line: int | None = None) -> None:
@@ -87,11 +73,7 @@ class StageError(XstiltsError):
 
 
 class OutOfMemory(StageError):
-    """A device is out of memory.
-
-    Args:
-        tokens: number to compute at a time instead; 0 if fewer would not help.
-    """
+    """A device is out of memory; `tokens`: number to compute at a time instead, 0 if fewer would not help."""
 
     def __init__(self, problem: str, tokens: int = 0) -> None:
         super().__init__(problem)
@@ -99,11 +81,9 @@ class OutOfMemory(StageError):
 
 
 class FailedRun(StageError):
-    """A training run that diverged or collapsed.
+    """A training run that diverged or collapsed (its `kind`); another seed may do better.
 
-    Args:
-        problem: how it ended; `kind`: diverged or collapsed.
-        remedy: what a user can do.
+    `problem` says how it ended, `remedy` what a user can do.
     """
 
     def __init__(self, problem: str, kind: str, remedy: str = "") -> None:

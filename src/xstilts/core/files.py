@@ -58,8 +58,7 @@ held = Kept("held")
 def open_bytes(path: Path, packed: bool = False) -> Iterator[BinaryIO]:
     """The file's bytes as a stream, decompressed unless `packed`; `-` is standard input.
 
-    Raises:
-        DataError: it is missing or damaged.
+    Raises `DataError` if it is missing or damaged.
     """
     try:
         with _stored(path) as (stream, size):
@@ -176,8 +175,7 @@ def write_jsonl(path: Path, values: Iterable[Any]) -> None:
 def new_folder(to: Path) -> Iterator[Path]:
     """A scratch folder that becomes `to` if the body succeeds, and is removed if it does not.
 
-    Raises:
-        XstiltsError: `to` is not a new or empty folder.
+    Raises `XstiltsError` if `to` is not a new or empty folder.
     """
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise XstiltsError(f"{to} exists and is not an empty folder: name another one with --to")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,16 @@ def parse(text: str, path: Path, line: int | None = None, strict: bool = False) 
 
     `strict` also refuses an object in which a key occurs twice.
     """
-    return _named(lambda: json.loads(text, object_pairs_hook=_once if strict else None), path, line)
+    try:
+        return json.loads(text, object_pairs_hook=_once if strict else None)
+    except json.JSONDecodeError as error:
+        raise DataError(f"not JSON ({error.msg})", path, line or error.lineno) from None
+    except RecursionError:
+        raise DataError("not JSON (nested too deeply)", path, line) from None
+    except _KeyTwice as error:
+        raise DataError(f"{str(error)[:60]!r} occurs twice in one object", path, line) from None
+    except ValueError:
+        raise DataError("not JSON (a number with thousands of digits)", path, line) from None
 
 
 def rows(text: str, path: Path) -> Iterator[tuple[int, int, Any]]:
@@ -76,16 +85,3 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise _KeyTwice(next(name for name in names if names.count(name) > 1))
     return found
-
-
-def _named(read: Callable[[], Any], path: Path, line: int | None) -> Any:
-    try:
-        return read()
-    except json.JSONDecodeError as error:
-        raise DataError(f"not JSON ({error.msg})", path, line or error.lineno) from None
-    except RecursionError:
-        raise DataError("not JSON (nested too deeply)", path, line) from None
-    except _KeyTwice as error:
-        raise DataError(f"{str(error)[:60]!r} occurs twice in one object", path, line) from None
-    except ValueError:
-        raise DataError("not JSON (a number with thousands of digits)", path, line) from None

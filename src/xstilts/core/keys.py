@@ -8,8 +8,7 @@ from typing import Any
 def content_key(value: Any) -> str:
     """20 hex digits of the SHA-256 of the value's canonical JSON (sorted names, no blanks, UTF-8).
 
-    Raises:
-        TypeError: the value holds something that is not JSON.
+    Raises `TypeError` if the value holds something that is not JSON.
     """
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:20]

@@ -82,9 +82,8 @@ class Language:
     def forms(self, field: str) -> tuple[str, ...]:
         """The names that a data set may give this language, most usual first.
 
-        Args:
-            field: one of `FIELDS`: `language` (`de`), `iso3` and `tatoeba` (`deu`), `flores` (`deu_Latn`), `ntrex`
-                (`deu`, `tgk-Cyrl`, `zho-CN`), `common_voice` (`de`, `sv-SE`). A second script has no plain `iso3` form.
+        By field: `language` (`de`), `iso3` and `tatoeba` (`deu`), `flores` (`deu_Latn`), `ntrex` (`deu`, `tgk-Cyrl`,
+        `zho-CN`), `common_voice` (`de`, `sv-SE`). A second script has no plain `iso3` form.
         """
         three = (self.iso3, *(form for form in self.also if re.fullmatch("[a-z]{3}", form)))
         plain = () if "-" in self.code else three
@@ -110,7 +109,6 @@ def _read_table() -> Mapping[str, Language]:
 
 
 LANGUAGES = _read_table()
-"""Code -> language."""
 
 
 def _folded(form: str) -> str:
@@ -137,9 +135,7 @@ def language(form: str) -> Language:
 
     Forms: our code, ISO 639-1, -2 and -3, retired codes (`iw`), English name, FLORES (`deu_Latn`), NTREX (`zho-CN`) and
     any BCP 47 tag. A region is dropped unless it implies a script: `pt-BR` is `pt`, `zh_HK` is `zh-Hant`.
-
-    Raises:
-        UnknownName: not a language of the table, or a form that stands for several.
+    Raises `UnknownName` if it is not a language of the table, or stands for several.
     """
     if (code := meant(form)) in LANGUAGES:
         return LANGUAGES[code]
@@ -149,8 +145,7 @@ def language(form: str) -> Language:
 def any_language(form: str) -> Language:
     """The language of any form; other codes of ISO 639 (`chr`, `chr-Latn`) or of private use (`x-elf`) have no name.
 
-    Raises:
-        UnknownName: not a code, or a form that stands for several languages.
+    Raises `UnknownName` if it is not a code, or stands for several languages.
     """
     if not (code := meant(form)):
         raise _unknown(form, "")

@@ -36,8 +36,7 @@ class Machine:
         remote: URL of a folder that shares finished stages with other machines.
         track: experiment tracker that receives the steps of train stages; empty: none.
 
-    Raises:
-        ConfigError: conflicting options, or an unknown executor or tracker.
+    Raises `ConfigError` for conflicting options, and for an unknown executor or tracker.
     """
 
     device: str = "cpu"

@@ -16,7 +16,6 @@ class Registry(Generic[T]):
         self._values: dict[str, T] = {}
 
     def add(self, name: str, value: T) -> T:
-        """Register `value` under a new name."""
         assert name not in self._values, f"{self.kind} '{name}' is registered twice"
         self._values[name] = value
         return value

@@ -40,10 +40,8 @@ def handled(numbers: Iterable[int], handler: Callable[[int, FrameType | None], A
 def told_when_stopped(again: Any = None) -> Iterator[None]:
     """A block in which the first SIGINT or SIGTERM prints a line and raises KeyboardInterrupt(number).
 
-    Handlers that a caller has set are left alone, and so is any thread but the main one.
-
-    Args:
-        again: handler of further signals; by default they end the process as outside the block.
+    Handlers that a caller has set are left alone, and so is any thread but the main one. `again` handles further
+    signals; by default they end the process as outside the block.
     """
     plain: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     ours = [number for number, handler in plain.items() if signal.getsignal(number) == handler]

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, ClassVar, get_args
@@ -58,7 +58,12 @@ class Strict(BaseModel):
             return {field: values}
         names = [field.alias or name for name, field in cls.model_fields.items()]
         if not isinstance(values, dict | cls):
-            raise mistake(f"give {cls._forms(names, values)} (found: {values!r:.100})")
+            several, more = cls.short.get(list), " ..." * (len(names) > 6)
+            forms = ["a name"] * (str in cls.short) + [f"a list of {several}"] * bool(several)
+            forms.append(f"keys with values (keys: {', '.join(names[:6])}{more})")
+            if isinstance(values, str) and several:
+                forms = [f"a list of {several}, as in [{values}]"]
+            raise mistake(f"give {' or '.join(forms)} (found: {values!r:.100})")
         if not isinstance(values, dict):
             return values
         for key in values:
@@ -73,15 +78,6 @@ class Strict(BaseModel):
             if _has_bool(values.get(name)):
                 raise mistake(f"`{name}` is a number, and YAML reads the value as true or false", name)
         return values
-
-    @classmethod
-    def _forms(cls, names: Sequence[str], value: Any) -> str:
-        """The forms of this model in a file."""
-        several = cls.short.get(list)
-        if isinstance(value, str) and several:
-            return f"a list of {several}, as in [{value}]"
-        forms = ["a name"] * (str in cls.short) + [f"a list of {several}"] * bool(several)
-        return " or ".join([*forms, f"keys with values (keys: {', '.join(names[:6])}{' ...' * (len(names) > 6)})"])
 
 
 @cache

@@ -22,8 +22,7 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud8
 def load_yaml(path: Path) -> tuple[Any, Lines]:
     """The document and its lines.
 
-    Raises:
-        ConfigError: not YAML, or larger than a person writes (aliases of aliases would fill the memory).
+    Raises `ConfigError` if it is not YAML, or larger than a person writes (aliases of aliases would fill the memory).
     """
     if path.is_file() and (size := path.stat().st_size) > BYTES:
         raise ConfigError(f"{size:,} bytes: an experiment file has at most {BYTES:,}", path)
@@ -108,11 +107,9 @@ def _check_size(nodes: int, levels: int, mark: Any) -> None:
 
 
 def _collect(node: Any, place: KeyPath, lines: Lines, above: Sequence[Any], merged: bool = False) -> None:
-    """Collect the lines of a node, with aliases expanded.
+    """Collect the lines of a node, with aliases expanded; `above`: the nodes around it.
 
-    Args:
-        above: the nodes around it.
-        merged: whether `<<` adds it to a mapping, whose own keys have priority.
+    `merged`: `<<` adds it to a mapping, whose own keys have priority.
     """
     if any(node is outer for outer in above):
         raise _Refused("a value that contains itself: remove the alias (*)", node.start_mark)

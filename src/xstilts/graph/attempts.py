@@ -4,8 +4,6 @@ A process may lose its lock while it still runs (when the file server is unreach
 So two processes may compute one stage: they write to different directories, and one rename decides which result stays.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil
@@ -68,8 +66,7 @@ def attempts(folder: Path, key: str) -> list[Path]:
             names = [entry.name for entry in entries if entry.name.startswith(f".{key}.")]
     except FileNotFoundError:
         return []
-    paths = map(folder.joinpath, names)
-    return sorted((path for path in paths if path.suffix in (PARTIAL, NEW, GONE)), key=_age)
+    return sorted((path for path in map(folder.joinpath, names) if path.suffix in (PARTIAL, NEW, GONE)), key=_age)
 
 
 def _age(path: Path) -> tuple[bool, float]:
@@ -93,25 +90,21 @@ def begin(folder: Path, key: str, resume: bool) -> Attempt:
     """
     old = attempts(folder, key)
     made = new(folder, key)
-    if resume and old and old[-1].suffix == PARTIAL:
-        _adopt(old[-1], made)
+    adopts = resume and old and old[-1].suffix == PARTIAL
+    for place, _, names in os.walk(old[-1]) if adopts else ():  # ignores folders that vanish
+        target = made / Path(place).relative_to(old[-1])
+        target.mkdir(exist_ok=True)
+        for name in names:
+            # Not scratch files (hidden) and those of `seal`; the log is copied, because it may still be written to.
+            if not name.startswith(".") and name not in ("DONE", "stage.json"):
+                with suppress(FileNotFoundError):  # checksums, not its presence, tell whether a file is whole
+                    (shutil.copyfile if name == "log.txt" else link)(Path(place, name), target / name)
     # Renamed only now, so that after a kill either all files of the older attempt are there to resume from, or none.
     own = made.rename(made.with_suffix(PARTIAL))
     for path in old:
         if path in (*old[:-1], ended(folder, key)):
             discard(path)
     return Attempt(own, os.open(own, os.O_RDONLY), tuple(old))
-
-
-def _adopt(source: Path, target: Path) -> None:
-    """Link all files but scratch files (hidden) and those of `seal`; copy the log, which may still be written to."""
-    for place, _, names in os.walk(source):  # ignores folders that vanish
-        own = target / Path(place).relative_to(source)
-        own.mkdir(exist_ok=True)
-        for name in names:
-            if not name.startswith(".") and name not in ("DONE", "stage.json"):
-                with suppress(FileNotFoundError):  # checksums, not its presence, tell whether a file is whole
-                    (shutil.copyfile if name == "log.txt" else link)(Path(place, name), own / name)
 
 
 def discard(path: Path) -> None:

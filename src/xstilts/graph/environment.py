@@ -4,8 +4,6 @@ A runner may write it as a JSON object into `environment.json` of the stage's di
 `stage.json`. The entry `depends_on` (setting -> value) is passed on to every stage that reads this one.
 """
 
-from __future__ import annotations
-
 import json
 import platform
 import subprocess
@@ -60,11 +58,7 @@ def commit() -> dict[str, str]:
 
 
 def gather(directory: Path, inputs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The environment of a stage that was just computed; removes its `environment.json`.
-
-    Args:
-        inputs: environments of the stages it read.
-    """
+    """The environment of a stage that was just computed from `inputs` with theirs; removes its `environment.json`."""
     own = read_object(directory / FILE)
     (directory / FILE).unlink(missing_ok=True)
     inherited = [{DEPENDS: one.get(DEPENDS, {})} for one in inputs]

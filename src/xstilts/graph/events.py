@@ -1,7 +1,5 @@
 """Events of a run. Every stage of the graph ends in exactly one of Done, Cached, Failed and Skipped."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The executor: which stage is next, which worker gets it, and how it ends."""
 
-from __future__ import annotations
-
 import heapq
 import time
 from collections import Counter
@@ -37,7 +35,11 @@ class Schedule:
     def __init__(self, targets: Iterable[Stage], has: Callable[[Stage], bool]) -> None:
         targets = list(targets)
         ordered = graph(targets)
-        needed = _missing(ordered, targets, has)
+        wanted, needed = set(targets), set[Stage]()
+        for stage in reversed(ordered):  # missing targets, and missing inputs of stages to compute
+            if stage in wanted and not has(stage):
+                needed.add(stage)
+                wanted.update(stage.inputs.values())
         pending = [stage for stage in ordered if stage in needed]
         self.cached = [stage for stage in ordered if stage not in needed]
         self.unfinished = len(pending)
@@ -56,11 +58,7 @@ class Schedule:
         self._lost: set[Stage] = set()
 
     def next(self, fits: Callable[[Stage], bool] = lambda stage: True) -> Stage | None:
-        """The best ready stage that can start now; None if there is none.
-
-        Args:
-            fits: whether a stage can start now; asked of one stage of each kind.
-        """
+        """The best ready stage that `fits`, which is asked of one stage of each kind; None if there is none."""
         for stage in self._sorter.get_ready():
             self.put_back(stage)
         for _, stage in sorted(heap[0] for heap in self._ready.values() if heap):
@@ -91,17 +89,6 @@ class Schedule:
         return sorted(lost, key=lambda one: self._rank[one][1])
 
 
-def _missing(ordered: list[Stage], targets: Iterable[Stage], has: Callable[[Stage], bool]) -> set[Stage]:
-    """The stages to compute: missing targets, and missing inputs of stages to compute."""
-    wanted = set(targets)
-    missing: set[Stage] = set()
-    for stage in reversed(ordered):
-        if stage in wanted and not has(stage):
-            missing.add(stage)
-            wanted.update(stage.inputs.values())
-    return missing
-
-
 def execute(
     targets: Iterable[Stage], work: Work, workers: Workers, fetch: Callable[[Stage], Iterable[Event]] | None = None
 ) -> Iterator[Event]:
@@ -109,12 +96,8 @@ def execute(
 
     Finished stages are compared with their checksums before they are used. A damaged stage is set aside and counts as
     missing. Closing the iterator, or any exception in its consumer, ends the workers and keeps their partial results.
-
-    Args:
-        fetch: called before a stage is computed; may bring it into the store instead.
-
-    Raises:
-        StageError: see `Workers.receive`.
+    `fetch` is called before a stage is computed, and may bring it into the store instead.
+    Raises `StageError` as `Workers.receive` does.
     """
     targets, store = list(targets), work.store
     damaged: dict[Stage, str] = {}

@@ -1,7 +1,5 @@
 """Jobs: what the code of a stage, its runner, receives to compute it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -40,7 +38,6 @@ class Job:
 
     @cached_property
     def machine(self) -> Machine:
-        """The machine that computes it."""
         return Machine(**self.settings)
 
 

@@ -4,8 +4,6 @@ On NFS, a holder that loses its connection loses its lock when the server's leas
 only prevents double work; `graph.attempts` keeps results whole.
 """
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import json
@@ -25,11 +23,7 @@ TRIES = 1000
 
 
 def try_lock(path: Path) -> int | None:
-    """An open handle with an exclusive lock; None if another process holds it.
-
-    Raises:
-        OSError: the file cannot be made or locked.
-    """
+    """An open handle with an exclusive lock; None if another process holds it. Raises `OSError`."""
     for _ in range(TRIES):
         try:
             return _try_lock(path)
@@ -81,11 +75,7 @@ def running(path: Path) -> Iterator[None]:
 
 
 def check_reach(path: Path) -> None:
-    """Check that this process sees the lock of another process, which is inside `running(path)`.
-
-    Raises:
-        StoreError: the file is missing, or the lock does not show.
-    """
+    """Raises `StoreError` if this process does not see the lock of another one, which is inside `running(path)`."""
     host = socket.gethostname()
     try:
         free = _is_free(path, os.O_RDWR, fcntl.LOCK_EX)

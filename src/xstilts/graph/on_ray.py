@@ -79,8 +79,13 @@ class Ray:
             import ray
         except ImportError:
             raise ConfigError("--executor ray: Ray is not installed here: pip install 'xstilts[ray]'") from None
-        if self._address:
-            _reach(self._address)
+        host, _, port = self._address.rpartition(":")
+        if port.isdigit() and "//" not in host:  # connect once, because Ray itself would try for minutes
+            try:
+                socket.create_connection((host, int(port)), timeout=REACH_SECONDS).close()
+            except OSError as error:
+                fault = f"--address {self._address}: no Ray cluster can be reached there ({error})"
+                raise ConfigError(fault) from None
         alone = {} if self._address else {"include_dashboard": False, "object_store_memory": OBJECT_BYTES}
         try:
             with handled([signal.SIGINT, signal.SIGTERM]):  # Ray's own handlers would end us silently
@@ -121,16 +126,6 @@ class Ray:
 
     def _avoid(self, node: str) -> None:
         self._avoided[node] = time.monotonic() + AVOIDED_SECONDS
-
-
-def _reach(address: str) -> None:
-    """Connect once, because Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if port.isdigit() and "//" not in host:
-        try:
-            socket.create_connection((host, int(port)), timeout=REACH_SECONDS).close()
-        except OSError as error:
-            raise ConfigError(f"--address {address}: no Ray cluster can be reached there ({error})") from None
 
 
 def _in_bundle(group: Any, number: int) -> dict[str, Any]:

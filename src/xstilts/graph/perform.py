@@ -1,7 +1,5 @@
 """One stage, from lock to DONE: the part that all executors share."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import time
@@ -57,11 +55,7 @@ class Work:
 def perform(work: Work, stage: Stage, tell: Callable[[Message], None]) -> Message:
     """Run one stage, unless it is finished or another process holds it. Returns how the attempt ended.
 
-    Args:
-        tell: receives `started` and `report` messages.
-
-    Raises:
-        KeyboardInterrupt: passed on; the partial directory stays.
+    `tell` receives `started` and `report` messages. KeyboardInterrupt is passed on, and the partial directory stays.
     """
     store = work.store
     try:

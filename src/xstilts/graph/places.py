@@ -1,7 +1,5 @@
 """Workers, which carry out stages, and the places where they run: this process, this machine with its GPUs, SLURM."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex
@@ -14,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from xstilts.core.errors import ConfigError
 from xstilts.graph.perform import Message, Work, perform
@@ -37,8 +35,7 @@ class Workers(AbstractContextManager[object], Protocol):
     def receive(self, timeout: float) -> Iterator[tuple[Stage, Message]]:
         """New messages; waits at most `timeout` seconds for the first one.
 
-        Raises:
-            StageError: no worker can be started, or a worker does not see the store.
+        Raises `StageError` if no worker can be started, or a worker does not see the store.
         """
 
 
@@ -71,11 +68,9 @@ class Here(AbstractContextManager["Here"]):
         return not self._given
 
     def give(self, stage: Stage) -> None:
-        """Run it at the next `receive`."""
         self._given.append(stage)
 
     def receive(self, timeout: float) -> Iterator[tuple[Stage, Message]]:
-        """Run the given stage and yield all its messages."""
         if not self._given:
             time.sleep(timeout)
             return
@@ -206,18 +201,15 @@ class Local(AbstractContextManager["Local"]):
 class Slurm:
     """`Places` on SLURM: steps of the allocation that this process is in, otherwise one job per worker.
 
-    Attributes:
-        options: further words for `srun`, such as `--partition gpu --time 8:00:00`.
-
-    Raises:
-        ConfigError: `srun` is not installed, or the options have an unclosed quote.
+    `options` are further words for `srun`, such as `--partition gpu --time 8:00:00`.
+    Raises `ConfigError` if `srun` is not installed, or the options have an unclosed quote.
     """
 
     size: int
     options: str = ""
     gpus: None = None
 
-    def __enter__(self) -> Slurm:
+    def __enter__(self) -> Self:
         if shutil.which("srun") is None:
             raise ConfigError("--executor slurm: `srun` is not installed here: run this on a machine that submits jobs")
         self.launch(Needs())
@@ -226,7 +218,6 @@ class Slurm:
     def __exit__(self, *error: Any) -> None: ...
 
     def launch(self, needs: Needs) -> list[str]:
-        """The words before a worker's command."""
         words = ["srun", "-Q", "-n1", f"-c{needs.cpus or 1}", "--unbuffered"]
         inside = "SLURM_JOB_ID" in os.environ
         words += ["-N1", "--exact"] if inside else ["--job-name=xstilts"]

@@ -1,7 +1,5 @@
 """A pool of worker processes, the same for all places."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -14,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, Self
 
 from xstilts.core.errors import StageError
 from xstilts.core.stopping import GRACE_SECONDS, handled
@@ -74,7 +72,6 @@ class _Worker:
         return self.state == "ready" and self.stage is None
 
     def messages(self) -> list[Message]:
-        """All messages that have arrived."""
         with suppress(BlockingIOError):
             while chunk := os.read(self.seat.fileno(), 1 << 20):
                 self.unread += chunk
@@ -129,7 +126,7 @@ class Pool:
         self._memory = memory
         self._selector = selectors.DefaultSelector()
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> Self:
         caught = signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
         with ExitStack() as inside:
             inside.enter_context(handled([] if caught else [signal.SIGTERM], _interrupt))
@@ -165,7 +162,6 @@ class Pool:
         return self._needs.get(stage.kind, Needs(0, self._threads))
 
     def give(self, stage: Stage) -> None:
-        """Start the stage as soon as a worker is ready."""
         self._given.append(stage)
         self._staff()
 
@@ -205,7 +201,6 @@ class Pool:
         worker.seat.ask()
 
     def receive(self, timeout: float) -> Iterator[tuple[Stage, Message]]:
-        """See `Workers`."""
         readable = {key.data for key, _ in self._selector.select(timeout)}
         for worker in list(self._workers):
             # A child that the stage left behind may keep the pipe open, so the end of the pipe is not the only sign.

@@ -3,8 +3,6 @@
 `DONE` holds the SHA-256 of `stage.json`, and `stage.json` that of every other file.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from xstilts.core.errors import StoreError
 from xstilts.core.files import read_object
@@ -49,14 +47,10 @@ class Record:
     files: dict[str, str]
 
     @classmethod
-    def read(cls, directory: Path, key: str = "") -> Record:
-        """The finished stage in this folder; reads `DONE` and `stage.json` only.
+    def read(cls, directory: Path, key: str = "") -> Self:
+        """The finished stage in this folder, whose name is its key if none is given.
 
-        Args:
-            key: of the stage, if it is not the name of the folder.
-
-        Raises:
-            StoreError: `DONE` or `stage.json` is missing or damaged.
+        Reads `DONE` and `stage.json` only. Raises `StoreError` if one of them is missing or damaged.
         """
         try:
             written = (directory / "DONE").read_text(encoding="ascii")
@@ -113,7 +107,7 @@ class Record:
             raise damaged(self.directory, fault)
         return self.directory / name
 
-    def sound(self) -> Record:
+    def sound(self) -> Self:
         """Itself, with all files compared with their checksums. Raises `StoreError` if one is damaged."""
         if self.fault:
             raise damaged(self.directory, self.fault)

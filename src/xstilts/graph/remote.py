@@ -8,8 +8,6 @@ A stage is there if its manifest is. Folders are named by their content: two pro
 write different content to one file, and the next push continues from the files of a killed one.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -17,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
@@ -55,7 +52,19 @@ class Remote:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._fs, self._root = _file_system(url)
+        protocol, _, place = url.partition("://")
+        if not place.strip("/"):
+            raise ConfigError(f"--remote {url}: give the URL of a folder, such as s3://BUCKET/FOLDER")
+        options = {"auto_mkdir": True} if protocol in ("file", "local") else {}
+        try:
+            self._fs, path = url_to_fs(url, use_listings_cache=False, **options)
+        except ImportError as error:
+            needed = "pip install 'xstilts[s3]'" if protocol in ("s3", "s3a") else str(error)
+            reason = f"the package that reads {protocol}:// is not installed: {needed}"
+            raise ConfigError(f"--remote {url}: {reason}") from None
+        except ValueError as error:
+            raise ConfigError(f"--remote {url}: {error}: give a URL such as s3://BUCKET/FOLDER") from None
+        self._root = str(path).rstrip("/")
         self._damaged: dict[Stage, str] = {}  # their manifests; the files are not what was written
         with self._faults(f"--remote {self.url}"):
             self.known = frozenset(path.rpartition("/")[2] for path in self._fs.find(f"{self._root}/finished"))
@@ -69,10 +78,8 @@ class Remote:
         """Finish a stage of `store` with the files of the remote. Returns what happened, for people; empty: nothing.
 
         Nothing happens if the remote lacks the stage or has it damaged, if the store has it or another process holds
-        it, or if it points to a model that is not on this machine. Damage is returned as a line, not raised.
-
-        Raises:
-            StoreError: it cannot be read.
+        it, or if it points to a model that is not on this machine. Damage is returned as a line, not raised; raises
+        `StoreError` if the remote cannot be read.
         """
         with self._faults(f"fetching from {self.url} failed", stage), store.lock(stage) as ours:
             digest = self._digest(stage) if ours and not store.has(stage) else None
@@ -111,8 +118,7 @@ class Remote:
     def push(self, stage: Stage, store: Store) -> str:
         """Upload a finished stage of `store`, unless it is there. Returns the reason if it cannot be pushed, else "".
 
-        Raises:
-            StoreError: it cannot be written.
+        Raises `StoreError` if the remote cannot be written.
         """
         with self._faults(f"pushing to {self.url} failed", stage):
             before = self._digest(stage)
@@ -140,7 +146,6 @@ class Remote:
         return f"{self._root}/{stage.kind}/{stage.key}/{digest}"
 
     def _digest(self, stage: Stage) -> str | None:
-        """The content of the manifest; None if there is none."""
         try:
             return str(self._fs.cat_file(self._manifest(stage)), "ascii", "replace")
         except FileNotFoundError:
@@ -154,7 +159,16 @@ class Remote:
     def _create(self, path: str, text: str) -> bool:
         """Write a small file as a whole; False if it exists. On S3 this is one PUT with `If-None-Match: *`."""
         if isinstance(self._fs, LocalFileSystem):  # whose mode "xb" first shows others an empty file
-            return self._linked(Path(path), text)
+            scratch, final = Path(self._root, f".{token_hex(8)}.part"), Path(path)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            scratch.write_text(text, encoding="utf-8")
+            try:
+                os.link(scratch, final)
+            except FileExistsError:
+                return False
+            finally:
+                scratch.unlink()
+            return True
         try:
             with self._fs.open(path, "xb") as file:
                 file.write(text.encode())
@@ -162,19 +176,6 @@ class Remote:
             if not self._fs.exists(path):
                 raise
             return False
-        return True
-
-    def _linked(self, path: Path, text: str) -> bool:
-        """`_create` in a mounted folder, by one hard link."""
-        scratch = Path(self._root, f".{token_hex(8)}.part")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(text, encoding="utf-8")
-        try:
-            os.link(scratch, path)
-        except FileExistsError:
-            return False
-        finally:
-            scratch.unlink()
         return True
 
     def _drop(self, stage: Stage, digest: str, kept: str) -> None:
@@ -213,26 +214,7 @@ class Remote:
             text = " ".join(str(error).split()) or type(error).__name__
             if stage is not None:
                 text = re.sub(rf"(/finished)?/{stage.kind}/{stage.key}[^\s\"']*", "", text)
-            raise StoreError(f"{doing}: {disk_fault(OSError(text)) or _advised(error, text)}") from error
-
-
-def _advised(error: Exception, text: str) -> str:
-    if isinstance(error, PermissionError):
-        return f"{text}: check the credentials and their permissions"
-    return next((f"{text}: {hint}" for words, hint in _HINTS.items() if words in text), text)
-
-
-def _file_system(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and the path in it."""
-    protocol, _, place = url.partition("://")
-    if not place.strip("/"):
-        raise ConfigError(f"--remote {url}: give the URL of a folder, such as s3://BUCKET/FOLDER")
-    options = {"auto_mkdir": True} if protocol in ("file", "local") else {}
-    try:
-        found, path = url_to_fs(url, use_listings_cache=False, **options)
-    except ImportError as error:
-        needed = "pip install 'xstilts[s3]'" if protocol in ("s3", "s3a") else str(error)
-        raise ConfigError(f"--remote {url}: the package that reads {protocol}:// is not installed: {needed}") from None
-    except ValueError as error:
-        raise ConfigError(f"--remote {url}: {error}: give a URL such as s3://BUCKET/FOLDER") from None
-    return found, str(path).rstrip("/")
+            hints = [hint for words, hint in _HINTS.items() if words in text]
+            if isinstance(error, PermissionError):
+                hints = ["check the credentials and their permissions"]
+            raise StoreError(f"{doing}: {disk_fault(OSError(text)) or ': '.join([text, *hints[:1]])}") from error

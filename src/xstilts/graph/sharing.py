@@ -1,7 +1,5 @@
 """Runs on different machines that share a remote: stages that are finished there are fetched, the others pushed."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
@@ -24,13 +22,20 @@ def execute_shared(targets: Iterable[Stage], work: Work, workers: Workers, remot
     """As `execute`, but what the remote has is fetched, and what it lacks is pushed.
 
     Only this process, the driver, uses the remote. A stage is pushed while others are computed; its `Done` or `Cached`
-    comes after the push. If the push fails the event is `Failed`, though the store keeps the stage.
-
-    Raises:
-        StoreError: before anything is computed, the remote cannot be read.
-        StageError: as in `execute`.
+    comes after the push. If the push fails the event is `Failed`, though the store keeps the stage. Raises `StoreError`
+    if the remote cannot be read before anything is computed, and `StageError` as `execute` does.
     """
     targets, store, reached = list(targets), work.store, True
+
+    def push_all() -> None:
+        """In a daemon thread: if the process ends during a push, that has no effect."""
+        while (item := asked.get()) is not None:
+            stage, future = item
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(remote.push(stage, store))
+                except Exception as error:
+                    future.set_exception(error)
 
     def fetch(stage: Stage) -> Iterator[Event]:  # again, because other runs push meanwhile
         nonlocal reached
@@ -44,7 +49,7 @@ def execute_shared(targets: Iterable[Stage], work: Work, workers: Workers, remot
     yield from _fetch(targets, store, remote)
     asked: SimpleQueue[tuple[Stage, Future[str]] | None] = SimpleQueue()
     pushes: deque[tuple[Done | Cached, Future[str]]] = deque()
-    Thread(target=_push_all, args=(remote, store, asked), daemon=True).start()
+    Thread(target=push_all, daemon=True).start()
     try:
         for event in execute(targets, work, workers, fetch):
             if isinstance(event, Done | Cached) and remote.lacks(event.stage) and store.has(event.stage):
@@ -76,19 +81,7 @@ def _fetch(targets: list[Stage], store: Store, remote: Remote) -> Iterator[Event
             wanted.update(one for one in graph([stage]) if base is not None and one.key == base.name)
 
 
-def _push_all(remote: Remote, store: Store, asked: SimpleQueue[tuple[Stage, Future[str]] | None]) -> None:
-    """Push stages one after another. In a daemon thread: if the process ends during a push, that has no effect."""
-    while (item := asked.get()) is not None:
-        stage, future = item
-        if future.set_running_or_notify_cancel():
-            try:
-                future.set_result(remote.push(stage, store))
-            except Exception as error:
-                future.set_exception(error)
-
-
 def _ended(pushes: deque[tuple[Done | Cached, Future[str]]], wait: bool) -> Iterator[Event]:
-    """The events of stages that have been pushed, or `Failed`."""
     while pushes and (wait or pushes[0][1].done()):
         event, future = pushes.popleft()
         try:

@@ -49,7 +49,6 @@ class Stage:
         object.__setattr__(self, "key", content_key([self.kind, self.version, self.config, self.input_keys()]))
 
     def input_keys(self) -> dict[str, str]:
-        """Role -> key of the input."""
         return {role: stage.key for role, stage in self.inputs.items()}
 
     def __eq__(self, other: object) -> bool:

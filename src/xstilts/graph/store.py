@@ -11,8 +11,6 @@ failures/<key>.txt         why the last attempt at a stage failed
 tracking/                  what `--track` keeps
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,7 +26,6 @@ from xstilts.graph.stage import Stage
 
 FORMAT = 1
 NOT_STAGES = ("experiments", "failures", "reports", "tracking")
-"""Folders of a store that hold no stages."""
 ELSEWHERE = "choose another folder with --store"
 
 
@@ -52,7 +49,11 @@ class Store:
         # Listed before the marker is looked for: another run may be making the same store at this moment.
         foreign = self.root.is_dir() and any(not path.name.startswith(".") for path in self.root.iterdir())
         if marker.is_file():
-            _check_format(marker)
+            if (number := read_object(marker).get("format")) != FORMAT:
+                raise StoreError(
+                    f"{self.root} is a store of format {number} and this xstilts reads format {FORMAT}: "
+                    "use the xstilts that made it, or choose a new folder with --store"
+                )
         elif must_exist:
             raise StoreError(f"no store in {self.root}: `xstilts run` makes one; name another with --store")
         elif foreign or (self.root.exists() and not self.root.is_dir()):
@@ -94,7 +95,6 @@ class Store:
         return self.root / "failures" / f"{stage.key}.txt"
 
     def has(self, stage: Stage) -> bool:
-        """Whether the stage is finished."""
         done = self.directory(stage) / "DONE"
         if not (found := done.is_file()):
             self.look([stage.kind])
@@ -125,8 +125,7 @@ class Store:
     def sound(self, record: Record) -> Record:
         """The record, after its files, and those of the stage whose weights it uses in place, are compared once.
 
-        Raises:
-            StoreError: one of the two is damaged, or the second is gone.
+        Raises `StoreError` if one of the two is damaged, or the second is gone.
         """
         try:
             record = self._read.setdefault(record.directory, record).sound()
@@ -141,11 +140,7 @@ class Store:
         return record
 
     def fault(self, stage: Stage, files: bool = True) -> str:
-        """The fault of a finished stage, in one line; empty if there is none.
-
-        Args:
-            files: compare its files with their checksums too, not only `stage.json`.
-        """
+        """The fault of a finished stage, in one line, or ""; `files`: in its other files too, not only `stage.json`."""
         try:
             record = self._record(self.directory(stage))
             if files:
@@ -190,8 +185,7 @@ class Store:
         """
         partial = self.partial(stage)
         seal(stage, partial, [record.environment for record in self.records(stage.inputs.values())], started)
-        older = self._own[stage].older if stage in self._own else ()
-        return self.accept(stage, partial, older)
+        return self.accept(stage, partial, self._own[stage].older if stage in self._own else ())
 
     def accept(self, stage: Stage, sealed: Path, older: Iterable[Path]) -> bool:
         """Publish a directory that is already sealed, and remove the `older` ones."""
@@ -217,7 +211,6 @@ class Store:
                 release(path, handle)
 
     def holder(self, stage: Stage) -> str:
-        """The process that holds the stage, for people."""
         return holder(self._lock(stage))
 
     def _lock(self, stage: Stage) -> Path:
@@ -253,8 +246,14 @@ class Store:
 
     def unneeded(self, needed: Container[str]) -> dict[Path, int]:
         """Folder -> bytes, for stages whose keys are not `needed` and for what is left over beside finished ones."""
-        found = (path for path in self.root.glob("*/*") if path.is_dir() and path.parent.name not in NOT_STAGES)
-        return {path: _size(path) for path in sorted(found) if _key(path) not in needed or _is_left_over(path)}
+        found = {}
+        for path in sorted(self.root.glob("*/*")):
+            if path.is_dir() and path.parent.name not in NOT_STAGES:
+                finished = path.with_name(_key(path))
+                left_over = path.suffix == ".damaged" or (path != finished and (finished / "DONE").is_file())
+                if left_over or finished.name not in needed:
+                    found[path] = _size(path)
+        return found
 
     def remove(self, folders: Iterable[Path]) -> list[Path]:
         """Remove folders of stages, finished or not; returns those that are in use, which stay."""
@@ -270,21 +269,8 @@ class Store:
         return used
 
 
-def _is_left_over(folder: Path) -> bool:
-    finished = folder.with_name(_key(folder))
-    return folder.suffix == ".damaged" or (folder != finished and (finished / "DONE").is_file())
-
-
 def _key(folder: Path) -> str:
     return folder.name.removeprefix(".").partition(".")[0]
-
-
-def _check_format(marker: Path) -> None:
-    if (number := read_object(marker).get("format")) != FORMAT:
-        raise StoreError(
-            f"{marker.parent} is a store of format {number} and this xstilts reads format {FORMAT}: "
-            "use the xstilts that made it, or choose a new folder with --store"
-        )
 
 
 def _size(folder: Path) -> int:

@@ -13,8 +13,6 @@ to save its work; then the worker ends, with its children.
 With `--watched` a second process stays behind and reports how the worker ended, for a caller that cannot see it.
 """
 
-from __future__ import annotations
-
 import ctypes
 import faulthandler
 import gc
@@ -25,8 +23,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -39,7 +36,7 @@ from xstilts.graph.stage import Stage, from_rows
 from xstilts.graph.store import Store
 
 LONG_SECONDS = 10.0
-"""Stages longer than this are followed by return_memory(); its 0.15 s would double the time of trivial ones."""
+"""Freed memory is returned to the system after stages longer than this; its 0.15 s would double trivial ones."""
 _ONE_LINE = threading.Lock()  # a stage may report from several threads
 
 
@@ -72,18 +69,13 @@ def main() -> None:
             stage = stages[commands.get()["key"]]
             began = time.monotonic()
             _send(wire, _attempt(work, stage, wire))
-            if time.monotonic() - began > LONG_SECONDS:
-                return_memory()
+            if time.monotonic() - began > LONG_SECONDS:  # glibc would keep gigabytes
+                gc.collect()
+                with suppress(OSError, AttributeError):  # another C library
+                    ctypes.CDLL(None).malloc_trim(0)
     except KeyboardInterrupt:  # the stage has saved its work, as it was asked to
         _send(wire, {"lost": "SIGTERM"})
         _end()
-
-
-def return_memory() -> None:
-    """Return freed memory to the system; glibc would keep gigabytes after a large stage. Takes 0.15 s with torch."""
-    gc.collect()
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _be_watched() -> None:
@@ -100,29 +92,19 @@ def _be_watched() -> None:
 
 
 def _attempt(work: Work, stage: Stage, wire: IO[str]) -> Message:
-    with _own_output() as redirect:
-
-        def tell(message: Message) -> None:
-            if "started" in message:
-                redirect(work.store.partial(stage) / "log.txt")
-            _send(wire, message)
-
-        return perform(work, stage, tell)
-
-
-@contextmanager
-def _own_output() -> Iterator[Callable[[Path], None]]:
-    """Yields a function that redirects standard output and error to a file until the block ends."""
+    """Standard output and error go to the stage's log from its start to its end."""
     kept = os.dup(2)
 
-    def redirect(path: Path) -> None:
-        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.close(log)
+    def tell(message: Message) -> None:
+        if "started" in message:
+            log = os.open(work.store.partial(stage) / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            os.close(log)
+        _send(wire, message)
 
     try:
-        yield redirect
+        return perform(work, stage, tell)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -44,16 +44,6 @@ def bitext_f1(
     return {"f1": ratio(2 * hits, asked + found), "precision": ratio(hits, found), "recall": ratio(hits, asked)}
 
 
-def _average_precision(relevant: Collection[Any], ranked: Sequence[Any]) -> float:
-    hits, score, seen = 0, 0.0, set()
-    for rank, candidate in enumerate(ranked[:DEPTH], start=1):
-        if candidate in relevant and candidate not in seen:
-            hits += 1
-            score += hits / rank
-        seen.add(candidate)
-    return score / min(len(relevant), DEPTH)
-
-
 def map_at_20(
     golds: Sequence[Collection[Any]], predictions: Sequence[Sequence[Any]], language: str = "en"
 ) -> dict[str, Ratio]:
@@ -66,20 +56,26 @@ def map_at_20(
     Source: XTREME-R, `third_party/utils_lareqa.py:average_precision_at_k` and `third_party/utils_mewslix.py:evaluate`.
     """
     check_lengths(golds, predictions)
-    for number, gold in enumerate(golds, start=1):
+    values = []
+    for number, (gold, predicted) in enumerate(zip(golds, predictions, strict=True), start=1):
         if not gold:
             raise ValueError(f"query {number} has no relevant candidate")
-    pairs = zip(golds, predictions, strict=True)
-    return {"map_at_20": ratio([_average_precision(gold, predicted) for gold, predicted in pairs])}
+        hits, score, seen = 0, 0.0, set()
+        for rank, candidate in enumerate(predicted[:DEPTH], start=1):
+            if candidate in gold and candidate not in seen:
+                hits += 1
+                score += hits / rank
+            seen.add(candidate)
+        values.append(score / min(len(gold), DEPTH))
+    return {"map_at_20": ratio(values)}
 
 
-def _no_baseline(golds: Sequence[Any]) -> float:
-    """A constant answer names at most one pair among thousands."""
-    return 0.0
+def _none(golds: Sequence[Any]) -> float:
+    return 0.0  # a constant answer names at most one pair among thousands
 
 
 register(
     Metric("bitext_accuracy", f"{XTREME}:accuracy", ("accuracy",), accuracy, _chance),
-    Metric("bitext_f1", f"{XTREME}:bucc_f1", ("f1", "precision", "recall"), bitext_f1, _no_baseline),
-    Metric("map_at_20", "google-research/xtreme third_party@838c13b", ("map_at_20",), map_at_20, _no_baseline),
+    Metric("bitext_f1", f"{XTREME}:bucc_f1", ("f1", "precision", "recall"), bitext_f1, _none),
+    Metric("map_at_20", "google-research/xtreme third_party@838c13b", ("map_at_20",), map_at_20, _none),
 )

@@ -54,7 +54,6 @@ def any_scheme(tag: str) -> tuple[str, str]:
 
 
 RULES: dict[str, Rule] = {"entity_f1": any_scheme, "span_f1": until_2020, "span_f1_seqeval_1": since_2020}
-"""Metrics of spans."""
 
 
 def not_spans(tags: Iterable[str]) -> str:
@@ -158,20 +157,18 @@ def _span_units(golds: Sentences, predictions: Sentences, rule: Rule) -> Units:
     return Units(sentence[ends], np.array([*types, ""])[kinds], ends - begins, asked, 2 * hits, 1 + hits)
 
 
-def _word_units(golds: Sentences, predictions: Sentences) -> Units:
-    lengths = _check(golds, predictions)
-    tags, said = (np.array([*chain.from_iterable(side)], dtype=np.str_) for side in (golds, predictions))
-    ones = np.ones(tags.size, dtype=np.int64)
-    return Units(np.repeat(np.arange(lengths.size), lengths), tags, ones, ones > 0, 1 * (tags == said), ones)
-
-
 def units(golds: Sentences, predictions: Sentences, metric: str) -> Units:
     """The units of a metric's main value, which is 100 * sum(numerator) / sum(denominator).
 
     A part of the units (those of one type, or of one length) has a value of the same form. Raises `ValueError` as the
     metric does.
     """
-    return _span_units(golds, predictions, RULES[metric]) if metric in RULES else _word_units(golds, predictions)
+    if metric in RULES:
+        return _span_units(golds, predictions, RULES[metric])
+    lengths = _check(golds, predictions)
+    tags, said = (np.array([*chain.from_iterable(side)], dtype=np.str_) for side in (golds, predictions))
+    ones = np.ones(tags.size, dtype=np.int64)
+    return Units(np.repeat(np.arange(lengths.size), lengths), tags, ones, ones > 0, 1 * (tags == said), ones)
 
 
 def _span_ratios(golds: Sentences, predictions: Sentences, rule: Rule) -> dict[str, Ratio]:

@@ -107,7 +107,6 @@ SYNONYM = {lexeme: words[0] for lexeme, words in _words("synonyms").items()}
 """Lexeme -> its synonym, with the same meaning and grammar."""
 SYNONYM_PAST = dict(words for words in _words("synonyms").values() if len(words) == 2)
 CONCEPT = {synonym: lexeme for lexeme, synonym in SYNONYM.items()}
-"""Synonym -> its lexeme."""
 SWAPS = {**SYNONYM, **CONCEPT}
 TIMES = tuple(_DATA["times"].split())
 

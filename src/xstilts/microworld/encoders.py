@@ -20,11 +20,9 @@ def folder(world: int, name: str) -> Path:
 
 
 def encoder_path(world: int, name: str) -> Path:
-    """Folder of a shipped encoder.
+    """Folder of a shipped encoder. Raises `UnknownName` if there is none of this name, or none for this world.
 
-    Raises:
-        UnknownName: there is none of this name, or none for this world.
-        BackboneError: xstilts was installed from a wheel, which has only those of the demonstration.
+    Raises `BackboneError` if xstilts was installed from a wheel, which has only those of the demonstration.
     """
     if world not in WORLDS or name not in NAMES:
         known = [f"{one}:{encoder}" for one in WORLDS for encoder in NAMES]

@@ -155,7 +155,6 @@ class Grammar:
         self.noun_phrase = cache(self._noun_phrase)  # there are few, and they recur
 
     def written(self, latin: str) -> str:
-        """A Latin form in the language's script."""
         return latin.lower().translate(_GEORGIAN) if self.language.script == "Georgian" else latin
 
     def _plural(self, noun: str) -> str:
@@ -192,7 +191,6 @@ class Grammar:
         return words
 
     def _role(self, clause: Clause, role: str) -> list[Phrase]:
-        """The phrases of one role; empty if the clause does not have it."""
         if role == "subject":
             return [(role, self.noun_phrase(clause.subject))]
         if role == "verb":
@@ -221,7 +219,6 @@ class Grammar:
         return [*phrases, ("stop", (Word("?" if sentence.question else ".", "PUNCT"),))]
 
     def written_words(self, sentences: Iterable[Utterance]) -> list[Word]:
-        """All words of some sentences."""
         return [word for sentence in sentences for _, words in self.phrases(sentence) for word in words]
 
     def text(self, *sentences: Utterance) -> str:

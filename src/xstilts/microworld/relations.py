@@ -8,19 +8,8 @@ tasks. By convention another place, time or quality in the same event contradict
 from collections.abc import Callable
 from typing import Any, TypeGuard, TypeVar
 
-from xstilts.microworld.concepts import (
-    ANTONYM,
-    CLASS_OF,
-    HYPERNYMS,
-    NP,
-    PRONOUN,
-    SWAPS,
-    TIMES,
-    VERBS,
-    Clause,
-    concept,
-    kind_of,
-)
+from xstilts.microworld import concepts
+from xstilts.microworld.concepts import CLASS_OF, NP, PRONOUN, SWAPS, Clause, concept, kind_of
 from xstilts.microworld.sampler import Dice, Sampler
 
 Relation = Callable[[Clause, Sampler, str, Dice], Clause | None]
@@ -28,7 +17,6 @@ T = TypeVar("T", NP, Clause)
 
 
 def _common(np: NP | None) -> TypeGuard[NP]:
-    """Whether this is a phrase with a common noun."""
     return np is not None and concept(np.noun) in CLASS_OF
 
 
@@ -48,7 +36,7 @@ def generalise(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clau
     """A hypernym in place of a noun: follows."""
     ways = []
     np = clause.object
-    if _common(np) and kind_of(np.noun) in HYPERNYMS:
+    if _common(np) and kind_of(np.noun) in concepts.HYPERNYMS:
         ways.append(clause._replace(object=np._replace(noun=kind_of(np.noun), definite=False)))
     if _common(clause.subject) and clause.subject.number == 1:
         ways.append(clause._replace(subject=NP(kind_of(clause.subject.noun))))
@@ -56,7 +44,6 @@ def generalise(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clau
 
 
 def _reworded(parts: T, fields: tuple[str, ...]) -> list[T]:
-    """Copies with a synonym in one field, one for each field that has a synonym."""
     swaps: dict[str, Any] = {field: SWAPS[word] for field in fields if (word := getattr(parts, field)) in SWAPS}
     return [parts._replace(**{field: word}) for field, word in swaps.items()]
 
@@ -86,11 +73,11 @@ def negate(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause:
 def oppose(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause | None:
     """An antonym in place of an adjective: contradicts."""
     if clause.state:
-        return clause._replace(state=ANTONYM[concept(clause.state)])
+        return clause._replace(state=concepts.ANTONYM[concept(clause.state)])
     np = clause.object
     if np is None or not np.adjective:
         return None
-    return clause._replace(object=np._replace(adjective=ANTONYM[concept(np.adjective)]))
+    return clause._replace(object=np._replace(adjective=concepts.ANTONYM[concept(np.adjective)]))
 
 
 def move(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause | None:
@@ -105,7 +92,7 @@ def move(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause | N
 
 def reschedule(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause | None:
     """Another time: contradicts."""
-    return clause._replace(time=dice.pick([t for t in TIMES if t != clause.time])) if clause.time else None
+    return clause._replace(time=dice.pick([t for t in concepts.TIMES if t != clause.time])) if clause.time else None
 
 
 def replace_actor(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause | None:
@@ -130,11 +117,11 @@ def add(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause | No
     """A place, a time or an adjective that was not mentioned: neither."""
     verb, np = concept(clause.verb), clause.object
     ways = []
-    if clause.oblique is None and verb in VERBS:
+    if clause.oblique is None and verb in concepts.VERBS:
         oblique = sampler.oblique(verb, topic, dice)
         while oblique.noun in (clause.subject.noun, np and np.noun):
             oblique = sampler.oblique(verb, topic, dice)
-        ways.append(clause._replace(oblique=oblique, adposition=VERBS[verb].adposition))
+        ways.append(clause._replace(oblique=oblique, adposition=concepts.VERBS[verb].adposition))
     if not clause.time:
         ways.append(clause._replace(time=dice.draw(sampler.times[topic])))
     if _common(np) and not np.adjective and (table := sampler.adjectives[concept(np.noun)]):

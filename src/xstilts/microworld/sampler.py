@@ -126,7 +126,6 @@ class Sampler:
         return self._table(words, noun) if words else None
 
     def _usable(self, script: Script) -> bool:
-        """Whether a script needs no excluded concept."""
         fixed = {word for step in (script.cause, script.effect) for word in step if len(word) > 1}
         return self.excluded.isdisjoint(fixed) and (not script.thing or bool(self._candidates(script.thing)))
 

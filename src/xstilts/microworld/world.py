@@ -97,22 +97,8 @@ class DomainSize:
 DEFAULT_DOMAIN = DomainSize()
 
 
-def held_out_concepts(seed: int, share: float) -> frozenset[str]:
-    """The concepts that training items leave out: the same share of each noun class, topic's verbs, and kind of name.
-
-    Both adjectives of an antonym pair are held out together, and so are synonyms.
-    """
-    dice = Dice(seed, "held out")
-    verbs = [[verb for verb, spec in concepts.VERBS.items() if spec.topic == t] for t in (*concepts.TOPICS, "any")]
-    groups: list[Sequence[str]] = [*concepts.NOUNS.values(), *concepts.NAMES.values(), *verbs]
-    chosen = [word for group in groups for word in dice.sample(group, round(share * len(group)))]
-    for opposites in (concepts.STATES, tuple(concepts.QUALITIES)):
-        chosen += [word for pair in dice.sample(opposites, round(share * len(opposites))) for word in pair]
-    return frozenset(chosen)
-
-
 def mentions(meaning: object, held_out: frozenset[str]) -> bool:
-    """Whether a meaning (sentences, clauses, noun phrases) uses one of the concepts."""
+    """Whether a meaning (sentences, clauses, noun phrases) uses one of the concepts, or a synonym of one."""
     if isinstance(meaning, tuple):
         return any(mentions(part, held_out) for part in meaning)
     return isinstance(meaning, str) and concepts.concept(meaning) in held_out
@@ -124,11 +110,17 @@ class World:
     def __init__(self, seed: int, held_out: float = DEFAULT.held_out) -> None:
         self.seed = seed
         self.grammars = draw_grammars(seed)
-        self.held_out = held_out_concepts(seed, held_out)
+        # The same share of each noun class, topic's verbs and kind of name; both adjectives of an antonym pair.
+        dice = Dice(seed, "held out")
+        verbs = [[verb for verb, spec in concepts.VERBS.items() if spec.topic == t] for t in (*concepts.TOPICS, "any")]
+        groups: list[Sequence[str]] = [*concepts.NOUNS.values(), *concepts.NAMES.values(), *verbs]
+        chosen = [word for group in groups for word in dice.sample(group, round(held_out * len(group)))]
+        for opposites in (concepts.STATES, tuple(concepts.QUALITIES)):
+            chosen += [word for pair in dice.sample(opposites, round(held_out * len(opposites))) for word in pair]
+        self.held_out = frozenset(chosen)
         self.full, self.training = Sampler(seed), Sampler(seed, self.held_out)
 
     def render(self, sentences: Sequence[Utterance], code: str) -> str:
-        """The text of some sentences in a language."""
         return self.grammars[code].text(*sentences)
 
     def renderings(self, item: Item) -> set[str]:
@@ -176,25 +168,10 @@ def _items_of(world: World, kind: Kind, size: WorldSize) -> dict[str, list[Item]
     return drawn
 
 
-def _write_kind(directory: Path, world: World, kind: Kind, size: WorldSize) -> dict[str, int]:
-    """Write all files of a labelled task; returns counts for the manifest."""
-    counts = {}
-    for split, made in _items_of(world, kind, size).items():
-        for code in ["en"] if split == "train" else LANGUAGES:
-            kind.write(directory / kind.file.format(split=split, language=code), world.grammars[code], made, split)
-        counts[split] = len(made)
-        if split == "test":
-            counts["test, held out"] = sum(mentions(item.said, world.held_out) for item in made)
-    return counts
-
-
 def write_translations(directory: Path, manifest: Mapping[str, Any], task: str, codes: Sequence[str]) -> None:
-    """Exact translations of the English training items of one task.
+    """Exact translations of the English training items of one task in `KINDS`; `en` gives the world's own file.
 
-    Args:
-        manifest: the world's `world.json`, with seed and sizes; the same items are drawn again.
-        task: a name in `KINDS`.
-        codes: languages; `en` gives the world's own file.
+    `manifest` is the world's `world.json`, with seed and sizes; the same items are drawn again.
     """
     size = WorldSize(**manifest["size"])
     world, kind = World(manifest["seed"], size.held_out), next(kind for kind in KINDS if kind.name == task)
@@ -210,7 +187,7 @@ def _write_retrieval(directory: Path, world: World, made: Sequence[Item]) -> Non
 
 
 def _write_parallel(directory: Path, world: World, size: WorldSize) -> None:
-    """Retrieval sentences, then parallel text that has none of them."""
+    """Retrieval sentences, then parallel text that has none of them: the first two sentences of documents."""
     english, dice = world.grammars["en"], Dice(world.seed, "retrieval")
     seen: set[str] = set()
     made = distinct(lambda n: items.retrieval_item(n, world.full, dice), world.renderings, size.retrieval, seen)
@@ -218,16 +195,12 @@ def _write_parallel(directory: Path, world: World, size: WorldSize) -> None:
     for language in TARGETS:
         for split, count in (("train", size.parallel), ("validation", size.parallel_validation)):
             draw = Dice(world.seed, "parallel", split, language.code)
-            texts = [_two_sentences(world, draw, seen) for _ in range(count)]
+            texts: list[list[Utterance]] = []
+            while len(texts) < count:
+                text = document(world.full, draw)[:2]
+                if not any(world.render((sentence,), "en") in seen for sentence in text):
+                    texts.append(text)
             formats.write_parallel(directory / "parallel", split, world.grammars[language.code], english, texts)
-
-
-def _two_sentences(world: World, dice: Dice, seen: set[str]) -> list[Utterance]:
-    """The first two sentences of a document (or its only one), neither of them a retrieval sentence."""
-    while True:
-        text = document(world.full, dice)[:2]
-        if not any(world.render((sentence,), "en") in seen for sentence in text):
-            return text
 
 
 def write_world(directory: Path, seed: int, size: WorldSize = DEFAULT) -> None:
@@ -239,7 +212,15 @@ def write_world(directory: Path, seed: int, size: WorldSize = DEFAULT) -> None:
     for folder, count in (("text", size.documents), ("text_validation", size.validation_documents)):
         world.write_text(directory / folder, (folder,), count)
     _write_parallel(directory, world, size)
-    counts = {kind.name: _write_kind(directory, world, kind, size) for kind in KINDS}
+    counts: dict[str, dict[str, int]] = {}
+    for kind in KINDS:
+        own = counts[kind.name] = {}
+        for split, made in _items_of(world, kind, size).items():
+            for code in ["en"] if split == "train" else LANGUAGES:
+                kind.write(directory / kind.file.format(split=split, language=code), world.grammars[code], made, split)
+            own[split] = len(made)
+            if split == "test":
+                own["test, held out"] = sum(mentions(item.said, world.held_out) for item in made)
     languages = {
         code: {**asdict(language), "morphology": language.morphology, "distance": language.distance}
         for code, language in LANGUAGES.items()

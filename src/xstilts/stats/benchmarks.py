@@ -4,8 +4,6 @@ A task's value is the mean over its official languages with equal weight, Englis
 exact match and F1. The overall value is the mean over tasks. Over seeds, means are of the seeds' means.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -107,11 +105,9 @@ class Standing:
 
 @dataclass(frozen=True)
 class Averages:
-    """The official means of an experiment.
+    """The official means of an experiment: of each run that has a counted score.
 
-    Attributes:
-        standings: one per run that has a counted score.
-        aside: tasks that are not counted, each with its reason.
+    `aside` has the tasks that are not counted, each with its reason.
     """
 
     benchmark: Benchmark

@@ -21,8 +21,6 @@ of the table, is below .05; with fewer than three replicates none is clear. For 
 `python -m benchmarks.coverage` measures how often a table without effects has a mark, and how often effects have one.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +28,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from xstilts.stats.series import ROUNDING, Replication, Series, Spread, spread, units_of, weighted
+from xstilts.stats.series import PLAIN, ROUNDING, Replication, Series, Spread, spread, units_of, weighted
 from xstilts.stats.table import Floats
 
 LEVEL = 0.05
@@ -70,7 +68,6 @@ class Estimate:
 
     @property
     def clear(self) -> bool:
-        """Whether it is a clear difference of its table."""
         if self.p_table is None or self.low is None or self.high is None:
             return False
         return self.p_table < LEVEL and (self.low > 0 or self.high < 0)
@@ -86,9 +83,8 @@ class Estimate:
         return self.units == 1 and len(self.per_seed) > 1
 
 
-def estimate(series: Series, options: Replication | None = None) -> Estimate:
+def estimate(series: Series, options: Replication = PLAIN) -> Estimate:
     """Value, interval and p of a series: a score, or a difference of two."""
-    options = options or Replication()
     return _estimate(series, spread(series, options), options)
 
 
@@ -101,6 +97,9 @@ def _estimate(series: Series, found: Spread, options: Replication) -> Estimate:
         low, high = found.centre - half, found.centre + half
         p = two_sided(found, found.effective) if several else None
     by_world = options.by_world(series)
+    over = "nothing" if found.variance is None else "examples"
+    if several:
+        over = ("worlds" if by_world else "seeds") + " and examples" * (found.shared > ROUNDING)
     return Estimate(
         value=found.centre,
         low=low,
@@ -110,16 +109,10 @@ def _estimate(series: Series, found: Spread, options: Replication) -> Estimate:
         per_seed=tuple(map(float, series.points)) if series.freedom is None else (),
         languages=series.languages,
         examples=series.examples,
-        over=_over(found, by_world),
+        over=over,
         units=found.units if series.freedom is None else series.freedom + 1,
         per_world=tuple(map(float, units_of(series, options)[0])) if by_world else (),
     )
-
-
-def _over(found: Spread, by_world: bool) -> str:
-    if found.units == 1:
-        return "nothing" if found.variance is None else "examples"
-    return ("worlds" if by_world else "seeds") + " and examples" * (found.shared > ROUNDING)
 
 
 def two_sided(found: Spread, freedom: float) -> float:
@@ -145,13 +138,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(x) for x in adjusted]
 
 
-def family(cells: Sequence[Series], groups: Sequence[Hashable], options: Replication | None = None) -> list[Estimate]:
-    """The differences that one table shows.
-
-    Args:
-        groups: what each cell is a difference from; cells of one group share its deviations.
-    """
-    options = options or Replication()
+def family(cells: Sequence[Series], groups: Sequence[Hashable], options: Replication = PLAIN) -> list[Estimate]:
+    """The differences of one table. `groups`: what each cell is a difference from; its deviations are shared."""
     found = [spread(one, options) for one in cells]
     known = [i for i, one in enumerate(found) if _enough(one)]
     variance, freedom = moderated([found[i] for i in known], [groups[i] for i in known])
@@ -179,42 +167,30 @@ def moderated(found: Sequence[Spread], groups: Sequence[Hashable], share: float 
     worth = share * freedom * np.array([4 / (size + 3) for size in sizes])
     apart = np.array([group == "" for group in groups], dtype=bool)
     for part in (apart, ~apart):
-        if part.sum() > 1:
-            variance[part], freedom[part] = _moderated(variance[part], freedom[part], float(worth[part].sum()))
+        if part.sum() < 2 or (pooled := float((variance[part] * freedom[part]).sum() / freedom[part].sum())) <= 0:
+            continue
+        own, half, most = freedom[part], freedom[part] / 2, float(worth[part].sum())
+        logs = np.log(np.maximum(variance[part], 1e-5 * pooled)) - special.digamma(half) + np.log(half)
+        excess = float(logs.var(ddof=1) - special.polygamma(1, half).mean())
+        prior, scale = np.inf, pooled
+        if excess > 0:
+            x = 0.5 + 1 / excess  # the inverse of trigamma, by Newton's method on 1 / trigamma, which is nearly linear
+            for _ in range(50):
+                trigamma = float(special.polygamma(1, x))
+                x += trigamma * (1 - trigamma / excess) / float(special.polygamma(2, x))
+            prior = 2 * x
+            scale = float(np.exp(logs.mean() + special.digamma(prior / 2) - np.log(prior / 2)))
+        prior = min(prior, max(0.0, most - float(own.min())))  # no more than the independent ones together
+        variance[part] = (prior * scale + own * variance[part]) / (prior + own)
+        freedom[part] = np.minimum(prior + own, max(most, own.min()))
     return variance, freedom
 
 
-def _moderated(variance: Floats, freedom: Floats, most: float) -> tuple[Floats, Floats]:
-    pooled = float((variance * freedom).sum() / freedom.sum())
-    if pooled <= 0:
-        return variance, freedom
-    half = freedom / 2
-    logs = np.log(np.maximum(variance, 1e-5 * pooled)) - special.digamma(half) + np.log(half)
-    excess = float(logs.var(ddof=1) - special.polygamma(1, half).mean())
-    prior, scale = np.inf, pooled
-    if excess > 0:
-        prior = 2 * _inverse_trigamma(excess)
-        scale = float(np.exp(logs.mean() + special.digamma(prior / 2) - np.log(prior / 2)))
-    prior = min(prior, max(0.0, most - float(freedom.min())))  # no more than the independent ones together
-    pooled_freedom = np.minimum(prior + freedom, max(most, freedom.min()))
-    return (prior * scale + freedom * variance) / (prior + freedom), pooled_freedom
-
-
-def _inverse_trigamma(value: float) -> float:
-    """Newton's method on 1 / trigamma, which is nearly linear."""
-    x = 0.5 + 1 / value
-    for _ in range(50):
-        trigamma = float(special.polygamma(1, x))
-        x += trigamma * (1 - trigamma / value) / float(special.polygamma(2, x))
-    return x
-
-
-def language_family(rows: Sequence[Sequence[Series]], options: Replication | None = None) -> list[list[Estimate]]:
+def language_family(rows: Sequence[Sequence[Series]], options: Replication = PLAIN) -> list[list[Estimate]]:
     """The differences by language that one table shows; each row is one run against the same baseline.
 
     Languages of a row that were measured with fewer seeds than its others are not marked.
     """
-    options = options or Replication()
     made = [[estimate(one, options) for one in row] for row in rows]
     kept = [_same_seeds(row) for row in rows]
     whole = [(at, weighted([rows[at][i] for i in k], [1 / len(k)] * len(k))) for at, k in enumerate(kept) if k]
@@ -224,10 +200,12 @@ def language_family(rows: Sequence[Sequence[Series]], options: Replication | Non
         return made
     middle = _errors([found for *_, found in known], [""] * len(known))
     parts = [(number, at, i) for number, (at, *_) in enumerate(known) for i in kept[at]]
-    apart = [spread(_apart(rows[at][i], known[n][1]), options) for n, at, i in parts]
+    # A language's deviation from the mean of its row has its own influences, which are the larger ones.
+    cells = [(rows[at][i], known[n][1]) for n, at, i in parts]
+    apart = [spread(replace(one, points=one.points - mean.points), options) for one, mean in cells]
     single = all(len(kept[at]) == 1 for at, *_ in known)
     fewest = min(len(kept[at]) for at, *_ in known)
-    codes = [rows[at][i].languages for _, at, i in parts]
+    codes = [one.languages for one, _ in cells]
     aside = (np.zeros(len(parts)), np.ones(len(parts))) if single else _errors(apart, codes, 1 - 1 / max(2, fewest))
     numbers = [number for number, *_ in parts]
     p = _bounded(
@@ -241,11 +219,6 @@ def language_family(rows: Sequence[Sequence[Series]], options: Replication | Non
     return made
 
 
-def _apart(one: Series, mean: Series) -> Series:
-    """A language's deviation from the mean of its row, with its own influences, which are the larger ones."""
-    return replace(one, points=one.points - mean.points)
-
-
 def _same_seeds(row: Sequence[Series]) -> list[int]:
     """Positions of the languages with the most frequent set of seeds."""
     usual = Counter(one.seeds for one in row).most_common(1)
@@ -253,7 +226,6 @@ def _same_seeds(row: Sequence[Series]) -> list[int]:
 
 
 def _errors(found: Sequence[Spread], groups: Sequence[Hashable], share: float = 1.0) -> tuple[Floats, Floats]:
-    """Standard errors and degrees of freedom, moderated."""
     variance, freedom = moderated(found, groups, share)
     units, shared = (np.array([getattr(one, name) for one in found]) for name in ("units", "shared"))
     return np.sqrt(variance / units + shared), freedom

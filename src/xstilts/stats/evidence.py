@@ -9,8 +9,6 @@ A statement about n parts holds if at least k of them hold. If k is n, the large
 k-th smallest p.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -49,7 +47,6 @@ class Bound:
     margin: float = 0.0
 
     def judge(self, series: Series, options: Replication) -> Evidence:
-        """The evidence of one series."""
         at = tails(series, self.than, options)
         low = tails(series, self.than - self.margin, options)
         high = tails(series, self.than + self.margin, options)

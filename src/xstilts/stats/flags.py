@@ -3,9 +3,7 @@
 They are flagged and counted, never dropped: the mean over successful runs is not the mean of the recipe.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean, median
 from typing import Literal, NamedTuple
@@ -29,7 +27,6 @@ class Flag:
 
     @property
     def text(self) -> str:
-        """The note beside the recipe in tables."""
         part = "" if len(self.seeds) == self.measured else f" ({len(self.seeds)} of {self.measured} seeds)"
         kind = "chosen on its languages (oracle)" if self.kind == "oracle" else self.kind
         return f"{self.task} {kind}{part}"
@@ -90,18 +87,15 @@ def collapsed(table: ScoreTable, source: str = "en", controls: Iterable[str] = (
         for key, run in part.groups("recipe", "seed").items():
             own = [s for s in run.scores if s.language == source] or run.scores
             margins[key] = mean(s.value - s.majority for s in own)
-        told = {(score.recipe, score.seed) for score in part.scores if score.collapsed}
-        fell = {key for key in margins if key in told or _unlike(key, margins)}
+        fell = {(score.recipe, score.seed) for score in part.scores if score.collapsed}
+        for key, margin in margins.items():  # a run at the constant answer, and the median of its siblings well above
+            siblings = [other for one, other in margins.items() if one != key]
+            if siblings and margin <= COLLAPSE_MARGIN and median(siblings) >= LEARNED_MARGIN:
+                fell.add(key)
         for recipe in dict.fromkeys(recipe for recipe, _ in margins):
             seeds, measured = {s for r, s in fell if r == recipe}, sum(r == recipe for r, _ in margins)
             flags.append(_flag("collapsed", Run(backbone, recipe), task, seeds, measured))
     return [flag for flag in flags if flag.seeds]
-
-
-def _unlike(run: tuple[str, int], margins: Mapping[tuple[str, int], float]) -> bool:
-    """Whether a run is at the constant answer and the median of its siblings is well above."""
-    siblings = [margin for other, margin in margins.items() if other != run]
-    return bool(siblings) and margins[run] <= COLLAPSE_MARGIN and median(siblings) >= LEARNED_MARGIN
 
 
 def told(table: ScoreTable, kind: Literal["restarted", "oracle"]) -> list[Flag]:

@@ -8,8 +8,6 @@ backbones' gains within each seed (Friedman 1937's scheme on the values themselv
 generalises to other seeds in these worlds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -19,7 +17,7 @@ import numpy as np
 from scipy import special
 
 from xstilts.core.seeds import generator
-from xstilts.stats.series import Replication, Series, models_of, spread, units_of
+from xstilts.stats.series import PLAIN, Replication, Series, models_of, spread, units_of
 from xstilts.stats.table import Floats
 
 PERMUTATIONS = 10_000
@@ -45,9 +43,8 @@ class Joint:
         return None if self.p_f is None or self.p_permutation is None else max(self.p_f, self.p_permutation)
 
 
-def joint(columns: Sequence[Series], options: Replication | None = None) -> Joint:
+def joint(columns: Sequence[Series], options: Replication = PLAIN) -> Joint:
     """Both joint tests of two or more series with the same seeds."""
-    options = options or Replication()
     columns = [replace(one, models=models_of(columns)) for one in columns]
     means = np.stack([units_of(one, options)[0] for one in columns], axis=1)
     # Variance of a difference from examples that all replicates share, half of it for each column.
@@ -60,8 +57,7 @@ def joint(columns: Sequence[Series], options: Replication | None = None) -> Join
 def repeated_measures(values: Floats, shared: float = 0.0) -> tuple[float | None, tuple[int, int], float | None]:
     """F, its degrees of freedom and p for `values` [blocks, columns]; no F with one block.
 
-    Args:
-        shared: variance of a column's mean that more blocks would not reduce.
+    `shared` is the variance of a column's mean that more blocks would not reduce.
     """
     n, k = values.shape
     degrees = (k - 1, (k - 1) * (n - 1))
@@ -87,8 +83,7 @@ def permuted_within(values: Floats, permutations: int = PERMUTATIONS) -> float:
         one = np.where(flips == 0, values[:, 0], values[:, 1]).mean(axis=1)
         spread = ((2 * one - values.sum(axis=1).mean()) / 2) ** 2
         return float((spread >= observed - 1e-12).mean())
-    rng = generator(0, "interaction")
-    order = rng.random((permutations, n, k)).argsort(axis=2)
+    order = generator(0, "interaction").random((permutations, n, k)).argsort(axis=2)
     spread = np.take_along_axis(np.broadcast_to(values, order.shape), order, axis=2).mean(axis=1).var(axis=1)
     return float(((spread >= observed - 1e-12).sum() + 1) / (permutations + 1))
 

@@ -1,8 +1,6 @@
 """Reads the folders that evaluation wrote: `scores.jsonl` and `examples.parquet`."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import pyarrow.parquet as pq
 from xstilts.core.errors import DataError
 from xstilts.core.files import read_jsonl
 from xstilts.core.scores import Score
-from xstilts.stats.table import Examples, Measured, ScoreTable
+from xstilts.stats.table import Examples, Measured
 
 Key = tuple[str, ...]
 KEY = ("task", "language", "split", "metric", "variant")
@@ -23,22 +21,11 @@ TYPES: dict[Any, type | tuple[type, ...]] = {str: str, int: int, float: (int, fl
 TOLERANCE = 0.01
 
 
-def read_table(folders: Sequence[Path], examples: Callable[[Score], bool] | None = None) -> ScoreTable:
-    """All scores of `folders`, each with `scores.jsonl` and perhaps `examples.parquet`.
-
-    Args:
-        examples: the scores whose per-example values are loaded; by default the main ones (a sweep over layers has
-            tens of others).
-
-    Raises:
-        DataError: a missing or damaged file, or a score that is not the ratio of its examples' sums.
-    """
-    wanted = examples or (lambda score: score.main)
-    return ScoreTable(tuple(row for folder in folders for row in read_folder(folder, wanted)))
-
-
 def read_folder(folder: Path, wanted: Callable[[Score], bool]) -> Iterator[Measured]:
-    """The scores of one folder, and the examples of the `wanted` ones if the folder has them."""
+    """The scores in `scores.jsonl` of a folder, and the values by example of the `wanted` ones if it has them.
+
+    Raises `DataError` for a missing or damaged file, and for a score that is not the ratio of its examples' sums.
+    """
     scores = [_score(row, folder / "scores.jsonl", line) for line, row in read_jsonl(folder / "scores.jsonl")]
     path = folder / "examples.parquet"
     keys = {_key(score) for score in scores if wanted(score)}

@@ -1,7 +1,5 @@
 """The scores of one task as series: by run, with the seeds and languages that runs have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,23 +43,8 @@ class Replicates:
     def series(self, runs: Sequence[Run], languages: Sequence[str]) -> list[Series]:
         """The mean over languages of each run, with the seeds and languages that all of `runs` have.
 
-        Raises:
-            XstiltsError: no such run, no seed or language in common, or different metrics or examples.
+        Raises `XstiltsError` if there is no such run, nothing in common, or runs have different metrics or examples.
         """
-        seeds, common = self._overlap(runs, languages)
-        made = []
-        for run in runs:
-            rows = [[self.places[run, language, seed] for language in common] for seed in seeds]
-            self._comparable(runs[0], run, seeds, common)
-            points = np.array([[place.point for place in row] for row in rows]).mean(axis=1)
-            noise = [_mean(place.noise for place in row) for row in rows]
-            total = sum(place.examples for place in rows[0])
-            models = tuple(_model(row, seed) for row, seed in zip(rows, seeds, strict=True))
-            known = tuple(one for one in noise if one is not None)
-            made.append(Series(seeds, common, points, known if len(known) == len(seeds) else None, total, models))
-        return made
-
-    def _overlap(self, runs: Sequence[Run], languages: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
         have = {run: {pair for pair in self._measured.get(run, ()) if pair[1] in languages} for run in runs}
         if absent := [run for run, pairs in have.items() if not pairs]:
             raise XstiltsError(f"{self.task}: no scores of recipe {absent[0].recipe} with {absent[0].backbone}")
@@ -72,18 +55,25 @@ class Replicates:
         common = tuple(code for code in languages if all((seed, code) in shared for seed in seeds))
         if not common:
             raise XstiltsError(f"{self.task}: no language was measured with every seed of {_names(runs)}")
-        return seeds, common
-
-    def _comparable(self, one: Run, two: Run, seeds: Sequence[int], languages: Sequence[str]) -> None:
-        for seed, language in product(seeds, languages):
-            a, b = self.places[one, language, seed], self.places[two, language, seed]
-            others = any(x and y and x != y for x, y in ((a.group, b.group), (a.source, b.source)))
-            if a.metrics != b.metrics or others:
-                what = "examples" if a.metrics == b.metrics else "metrics"
-                raise XstiltsError(
-                    f"{self.task} ({language}, seed {seed}): {_names([one, two])} were measured with different {what}; "
-                    "run them with the same data and version"
-                )
+        made = []
+        for run in runs:
+            rows = [[self.places[run, language, seed] for language in common] for seed in seeds]
+            for seed, language in product(seeds, common):
+                a, b = self.places[runs[0], language, seed], self.places[run, language, seed]
+                others = any(x and y and x != y for x, y in ((a.group, b.group), (a.source, b.source)))
+                if a.metrics != b.metrics or others:
+                    what = "examples" if a.metrics == b.metrics else "metrics"
+                    raise XstiltsError(
+                        f"{self.task} ({language}, seed {seed}): {_names([runs[0], run])} were measured with different "
+                        f"{what}; run them with the same data and version"
+                    )
+            points = np.array([[place.point for place in row] for row in rows]).mean(axis=1)
+            noise = [_mean(place.noise for place in row) for row in rows]
+            total = sum(place.examples for place in rows[0])
+            models = tuple(_model(row, seed) for row, seed in zip(rows, seeds, strict=True))
+            known = tuple(one for one in noise if one is not None)
+            made.append(Series(seeds, common, points, known if len(known) == len(seeds) else None, total, models))
+        return made
 
 
 def _model(row: Sequence[Place], seed: int) -> str:

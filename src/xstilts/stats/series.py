@@ -29,8 +29,7 @@ ROUNDING = 1e-12
 class Replication:
     """The definition of a replicate, and the level of intervals.
 
-    Attributes:
-        worlds: seed -> the constructed world it was run on, where several seeds share one; empty on real data.
+    `worlds` maps a seed to the constructed world it was run on, where several seeds share one; empty on real data.
     """
 
     level: float = 0.95
@@ -49,6 +48,9 @@ class Replication:
         """Whether blocks are worlds with several seeds."""
         count = len({self.worlds.get(seed) for seed in series.seeds})
         return 1 < count < len(series.seeds) and all(seed in self.worlds for seed in series.seeds)
+
+
+PLAIN = Replication()
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +154,7 @@ def units_of(series: Series, options: Replication) -> tuple[Floats, tuple[Noise,
     points = np.array([series.points[block].mean() for block in blocks])
     if series.noise is None:
         return points, None
-    means = [added([series.noise[i] for i in block], [1 / len(block)] * len(block)) for block in blocks]
-    return points, tuple(means)
+    return points, tuple(added([series.noise[i] for i in block], [1 / len(block)] * len(block)) for block in blocks)
 
 
 def spread(series: Series, options: Replication) -> Spread:
@@ -209,6 +210,11 @@ def combine(parts: Sequence[Series], options: Replication) -> Series:
         for place, noise in zip(at, part.noise or ()):
             shares[place].append((noise, share))
     known = all(part.noise is not None for part in parts)
+    pooled: float | None = None
+    if all(len(part.seeds) > 1 for part in parts):
+        own = [(float(part.points.var(ddof=1)) / len(part.seeds), len(part.seeds) - 1) for part in parts]
+        if total := sum(share for share, _ in own):
+            pooled = total / sum(share / freedom for share, freedom in own)
     models = [dict.fromkeys(p.models[p.seeds.index(seed)] for p in parts if seed in p.seeds) for seed in seeds]
     return Series(
         seeds=seeds,
@@ -218,17 +224,8 @@ def combine(parts: Sequence[Series], options: Replication) -> Series:
         examples=sum(part.examples for part in parts),
         models=tuple(" and ".join(names) for names in models),
         freedom=min(len(part.seeds) for part in parts) - 1,
-        pooled=_pooled(parts),
+        pooled=pooled,
     )
-
-
-def _pooled(parts: Sequence[Series]) -> float | None:
-    """Degrees of freedom of the parts, each by its share of the variance of their mean."""
-    if any(len(part.seeds) < 2 for part in parts):
-        return None
-    shares = [(float(part.points.var(ddof=1)) / len(part.seeds), len(part.seeds) - 1) for part in parts]
-    total = sum(share for share, _ in shares)
-    return total / sum(share / freedom for share, freedom in shares) if total else None
 
 
 def _by_world(part: Series, options: Replication) -> Series:

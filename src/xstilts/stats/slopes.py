@@ -6,8 +6,6 @@ language and run, which both contain (Cameron, Gelbach and Miller 2011, Journal 
 Degrees of freedom are those of the two, each weighted by its share of the variance.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,21 +14,20 @@ from scipy import special
 
 from xstilts.stats.estimates import Estimate, estimate, holm
 from xstilts.stats.interaction import slope_weights
-from xstilts.stats.series import Replication, Series, units_of, weighted
+from xstilts.stats.series import PLAIN, Replication, Series, units_of, weighted
 
 FEWEST = 5
 """Fewest languages for a slope."""
 
 
 def slopes(
-    rows: Sequence[tuple[Sequence[float], Sequence[Series]]], options: Replication | None = None
+    rows: Sequence[tuple[Sequence[float], Sequence[Series]]], options: Replication = PLAIN
 ) -> list[Estimate | None]:
     """The least-squares slope of each row, p corrected over all (Holm); None with too few languages or replicates.
 
-    Args:
-        rows: the feature of each language, and the values of each, all over the same seeds.
+    A row has the feature of each language, and the values of each, all over the same seeds.
     """
-    found = [_slope(x, languages, options or Replication()) for x, languages in rows]
+    found = [_slope(x, languages, options) for x, languages in rows]
     known = [at for at, one in enumerate(found) if one is not None]
     adjusted = dict(zip(known, holm([one.p_table or 0.0 for one in found if one is not None])))
     return [None if one is None else replace(one, p_table=adjusted[at]) for at, one in enumerate(found)]

@@ -70,11 +70,7 @@ class Examples:
 
 
 class Measured(NamedTuple):
-    """A score, and the values of its examples, None if they were not kept or not read.
-
-    Attributes:
-        source: fingerprint of the test data; empty where it is not known.
-    """
+    """A score, the values of its examples (None if they were not kept or not read), and their fingerprint, if known."""
 
     score: Score
     examples: Examples | None = None
@@ -89,8 +85,7 @@ class Measured(NamedTuple):
 class ScoreTable:
     """Scores in a fixed order, none twice.
 
-    Raises:
-        XstiltsError: two rows are the same measurement with different values, or a value is not a number.
+    Raises `XstiltsError` if two rows are one measurement with different values, or a value is not a number.
     """
 
     rows: tuple[Measured, ...]
