@@ -17,7 +17,7 @@ from xstilts.graph import environment
 from xstilts.graph.job import Job
 from xstilts.stages import KINDS
 from xstilts.stages.reading import root_of, select
-from xstilts.tasks.as_json import task_from_json
+from xstilts.tasks.base import task_from_json
 
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
 
