@@ -93,8 +93,8 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
 def _labelled(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     """Recipe -> languages other than the source in which it has seen labels, translated ones too."""
     found: dict[str, dict[str, None]] = {}
-    for recipe, _, codes in labelled(experiment):
-        found.setdefault(recipe, {}).update(dict.fromkeys(codes))
+    for label, _, codes in labelled(experiment):
+        found.setdefault(label, {}).update(dict.fromkeys(codes))
     for recipe in experiment.recipes:
         parts = [part for phase in recipe.phases for part in phase.tasks if part.translated_by]
         if codes := [code for part in parts for code in part.spoken(SOURCE) if code != SOURCE]:

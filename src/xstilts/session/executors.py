@@ -160,7 +160,8 @@ def peaks(stages: Iterable[Stage], store: Store, machine: Machine) -> dict[str, 
     Estimated by the formulae of `xstilts plan` (docs/planning.md). Models that cannot be planned are left out.
     """
     computing = [stage for stage in stages if stage.kind in ("train", "predict") and not store.has(stage)]
-    named = {[*lineage(stage)][-1].settings.get("source") for stage in computing} - {None}  # random starts are small
+    sources = [[*lineage(stage)][-1].settings.get("source") for stage in computing]  # none: random starts are small
+    named = {str(source) for source in sources if source is not None}
     weights = [file for name in named for file in Path(name).glob("*.safetensors")]
     if all(Path(name).is_dir() for name in named) and all(file.stat().st_size <= LARGE for file in weights):
         return {}

@@ -259,10 +259,16 @@ def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
 def _overtaken(test: Bounded, measured: Measured, scores: Scores) -> str:
     """Why a claim decides nothing if a random start is clearly above a backbone on its targets; else empty."""
     for backbone in dict.fromkeys(run.backbone for run in measured.subjects if run.backbone in scores.random):
-        names = {"recipe": scores.recipes[:1], "backbones": (scores.random[backbone],), "other": (backbone,)}
-        asked = {"kind": "difference", **names, "targets": test.targets, "scope": test.scope}
+        gap = Contrast(
+            kind="difference",
+            recipe=scores.recipes[:1],
+            backbones=(scores.random[backbone],),
+            other=(backbone,),
+            targets=test.targets,
+            scope=test.scope,
+        )
         with suppress(XstiltsError):  # the control was not measured there
-            (part,) = scores.measure(Contrast(**asked)).parts
+            (part,) = scores.measure(gap).parts
             found = estimate(part.series, scores.options)
             if not found.few and (found.low or 0) > 0:
                 return (
