@@ -49,9 +49,12 @@ def test_question_answering_has_two_main_values() -> None:
     assert all(m.score.main for m in found)
 
 
-def test_the_share_of_a_majority_stands_beside_the_main_value_alone() -> None:
-    by_metric = {m.score.metric: m.score.majority for m in measure(QA, golds(["a"], ["a"]), answers("a", "b"))}
-    assert by_metric["exact_match"] == 0.0
+def test_the_majority_baseline_stands_beside_every_value_of_the_score() -> None:
+    found = measure(QA, golds(["ein Hund"], ["ein Hund"], ["ein Haus"]), answers("a", "b", "c"))
+    assert {m.score.metric: m.score.majority for m in found} == {
+        "f1": pytest.approx(250 / 3),
+        "exact_match": pytest.approx(200 / 3),
+    }
 
 
 def test_every_variant_is_scored_and_one_of_them_counts() -> None:

@@ -50,7 +50,7 @@ def test_labels_one_per_line(score: Scorer) -> None:
     row = score("xnli", column(NLI), column(["entailment", "neutral", "neutral"]), "de")["accuracy"]
     assert row.value == pytest.approx(200 / 3)
     assert (row.n, row.main, row.language, row.majority) == (3, True, "de", pytest.approx(100 / 3))
-    assert row.signature.startswith("google-research/xtreme evaluate.py@838c13b:accuracy | test | n=3 | xstilts ")
+    assert row.signature.startswith("google-research/xtreme evaluate.py@838c13b:accuracy | g | n=3 | xstilts ")
 
 
 def test_windows_line_ends_and_json_lines_change_nothing(score: Scorer) -> None:

@@ -38,6 +38,8 @@ def test_a_seed_of_two_metrics_is_counted_once():
         score("squad", "en", 1, ("small", "[nli]"), 20, metric="f1", role="intermediate"),
     ]
     assert [flag.text for flag in not_learned(ScoreTable.of(both))] == ["squad not learned"]
+    (own,) = own_scores(ScoreTable.of(both)).values()
+    assert [(one.seed, one.value) for one in own] == [(1, 15.0)]
 
 
 def test_a_task_without_the_source_language_is_judged_on_the_mean_over_its_languages():

@@ -11,7 +11,7 @@ from typer import Argument, Option
 
 from xstilts.cli import options as opt
 from xstilts.cli.output import aligned, lines, show, terminal_width
-from xstilts.core.errors import ConfigError, UnknownName, XstiltsError
+from xstilts.core.errors import ConfigError, UnknownName, XstiltsError, count
 from xstilts.core.languages import meant
 from xstilts.data.examples import ParallelExample
 from xstilts.evaluation.score import score_files
@@ -27,6 +27,7 @@ from xstilts.session.grid import Grid, grid_of
 from xstilts.session.loading import load, load_study
 from xstilts.session.reads import changed_files
 from xstilts.session.results import Ranked, leaderboard
+from xstilts.sources.manifest import official_rows
 from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
 from xstilts.tasks import TASKS, benchmarks
 
@@ -151,6 +152,11 @@ def score(
     """
     asked = load(experiment).task(task) if experiment else task
     found = score_files(asked, language, gold, predictions)
+    counts = {split: official_rows(task, split).get(found[0].language) for split in ("validation", "test")}
+    known = [f"{number} ({split})" for split, number in counts.items() if number]
+    if not experiment and known and found[0].n not in counts.values():
+        there = f"the official files of {task} have {' or '.join(known)} in {found[0].language}"
+        sys.stderr.write(f"note: {gold.name} has {count(found[0].n, 'example')}; {there}\n")
     texts = (f"{row.metric:<18}{row.value:8.2f}   {row.signature}" for row in found)
     show([row.row() for row in found], as_json, texts)
 

@@ -21,7 +21,7 @@ class Score:
     Attributes:
         task: target (or intermediate) task.
         language: XTREME's code of the test language.
-        split: train, validation or test.
+        split: train, validation or test; `gold` if it is a file given to `score`.
         metric: accuracy, f1, exact_match, token_accuracy ...
         value: 0-100.
         n: number of examples measured.

@@ -105,8 +105,7 @@ def measure(
         bare = f"{gold.count(None)} of {len(golds)} examples have no gold, so nothing can be scored"
         problem = f"{asked.task} ({asked.split}, {asked.language}): {bare}"
         raise DataError(f"{problem}; put the official labelled file into the data folder")
-    majority = metric.majority(gold)
-    mains = (asked.main, *(("exact_match",) if "exact_match" in metric.values else ()))
+    majority = {name: baseline(gold) for name, baseline in metric.baselines.items()}
     ids = [row["id"] for row in golds]
     where = f"{asked.task} ({asked.language})"
     variants = _by_variant(predictions, where) or {"": {}}
@@ -126,8 +125,8 @@ def measure(
         for name, ratio in values.items():
             score = Score(
                 task=asked.task, language=asked.language, split=asked.split, metric=name, value=ratio.value,
-                n=len(golds), majority=majority if name == asked.main else 0.0, seed=0, recipe="", backbone="",
-                role=asked.role, main=name in mains and variant == chosen, variant=variant, signature=noted,
+                n=len(golds), majority=majority.get(name, 0.0), seed=0, recipe="", backbone="",
+                role=asked.role, main=name in majority and variant == chosen, variant=variant, signature=noted,
                 chosen_on=asked.language in asked.chosen_on,
             )  # fmt: skip
             measurements.append(Measurement(score, tuple(ids), ratio))

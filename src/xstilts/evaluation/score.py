@@ -40,7 +40,7 @@ ALSO = {"udpos": ("span_f1_seqeval_1",)}
 def score_files(task: Task | str, language: str, gold: Path, predictions: Path) -> list[Score]:
     """Every value of the task's metric, the main one first.
 
-    `majority` is 0 for values without a majority baseline (precision, recall, exact match). Questions without a
+    `majority` is 0 for values without a majority baseline (precision, recall). Questions without a
     prediction count 0, as in the official scripts; the signature says how many there are. It also has a note if a
     file's name or ids name another language of the task. The language of a tagging task, whose data sets grow, may be
     any known one.
@@ -68,12 +68,12 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
     scores: list[Score] = []
     for name, metric in ((name, METRICS.get(name)) for name in (found.metric, *ALSO.get(found.name, ()))):
         ratios = metric.function(matched.golds, matched.predictions, code)
-        signature = f"{metric.script} | test | n={matched.n}{note} | xstilts {__version__}"
+        signature = f"{metric.script} | {gold.name} | n={matched.n}{note} | xstilts {__version__}"
         for value in metric.values if name == found.metric else (metric.main,):
-            judge = metric if value == metric.main else METRICS.get(value) if value in METRICS else None
-            majority = judge.majority(matched.golds) if judge else 0.0
+            judge = METRICS.get(value).majority if value in METRICS else metric.baselines.get(value)
+            majority = judge(matched.golds) if judge else 0.0
             row = Score(
-                task=found.name, language=code, split="test", metric=value if name == found.metric else name,
+                task=found.name, language=code, split="gold", metric=value if name == found.metric else name,
                 value=ratios[value].value, n=matched.n, majority=majority, seed=0, recipe="", backbone="",
                 main=not scores, signature=signature,
             )  # fmt: skip

@@ -139,6 +139,8 @@ def by_id(files: ScoredFiles, golds: Mapping[str, Any], said: Mapping[str, Any],
         raise DataError(f"no predictions for the {count(len(golds), 'id')} of {files.gold}", files.predictions)
     absent = len(golds) - len(said)
     note = f" | missing={absent}" if absent else ""
+    if absent and files.task.metric == "squad_v2":
+        note += ", counted as wrong (evaluate-v2.0.py leaves them out)"
     return Matched(list(golds.values()), [said.get(name, missing) for name in golds], len(golds), note)
 
 

@@ -5,8 +5,8 @@ Accuracy is correct / 1, token accuracy correct tokens / tokens, a question's F1
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ class Metric:
         function: (golds, predictions, language) -> value name -> `Ratio`, with one gold and one prediction per example.
             Raises `ValueError` if their numbers differ.
         majority: golds -> main value (0-100) of the majority baseline; of retrieval, of a random choice.
+        others: the same for further values that enter a task's score.
     """
 
     name: str
@@ -57,11 +58,17 @@ class Metric:
     values: tuple[str, ...]
     function: Callable[[Sequence[Any], Sequence[Any], str], dict[str, Ratio]]
     majority: Callable[[Sequence[Any]], float]
+    others: Mapping[str, Callable[[Sequence[Any]], float]] = field(default_factory=dict)
 
     @property
     def main(self) -> str:
         """The main value, which `majority` belongs to."""
         return self.values[0]
+
+    @property
+    def baselines(self) -> dict[str, Callable[[Sequence[Any]], float]]:
+        """Value name -> its majority baseline, of every value that enters a task's score."""
+        return {self.main: self.majority, **self.others}
 
 
 METRICS: Registry[Metric] = Registry("metric")

@@ -111,12 +111,18 @@ def mlqa(golds: Golds, predictions: Predictions, language: str) -> dict[str, Rat
     return _compare(golds, predictions, mlqa_words(language), _f1)
 
 
-def _majority(words: Words, f1: F1, golds: Golds) -> float:
-    """The best of the five most frequent answers, each given to every question; languages are not separated."""
+def _majority(words: Words, f1: F1, exact: bool, golds: Golds) -> float:
+    """F1, or exact match, of the best of the five most frequent answers (by F1), each given to every question.
+
+    Languages are not separated.
+    """
     known = [[tuple(words(answer)) for answer in answers] or [()] for answers in golds]
     frequent = Counter(answer for answers in known for answer in set(answers)).most_common(5)
-    guesses = [sum(max(f1(list(gold), list(guess)) for gold in answers) for answers in known) for guess, _ in frequent]
-    return 100.0 * max(guesses, default=0.0) / len(known) if known else 0.0
+    guesses = [
+        (sum(max(f1(list(gold), list(guess)) for gold in answers) for answers in known), sum(guess in a for a in known))
+        for guess, _ in frequent
+    ]
+    return 100.0 * max(guesses)[exact] / len(known) if guesses else 0.0
 
 
 def english_shares(golds: Golds, predictions: Sequence[str], language: str) -> dict[str, Ratio]:
@@ -140,8 +146,10 @@ def english_shares(golds: Golds, predictions: Sequence[str], language: str) -> d
 
 _VALUES = ("f1", "exact_match")
 _SQUAD, _MLQA = f"{XTREME}:squad_em_f1 (SQuAD evaluate-v1.1.py)", "facebookresearch/MLQA mlqa_evaluation_v1.py@24bf470"
-register(
-    Metric("squad_v1", _SQUAD, _VALUES, squad_v1, partial(_majority, squad_words, _f1)),
-    Metric("squad_v2", "SQuAD evaluate-v2.0.py", _VALUES, squad_v2, partial(_majority, squad_words, _f1_or_none)),
-    Metric("mlqa", _MLQA, _VALUES, mlqa, partial(_majority, mlqa_words("zh"), _f1)),
-)
+for name, script, function, words, f1 in (
+    ("squad_v1", _SQUAD, squad_v1, squad_words, _f1),
+    ("squad_v2", "SQuAD evaluate-v2.0.py", squad_v2, squad_words, _f1_or_none),
+    ("mlqa", _MLQA, mlqa, mlqa_words("zh"), _f1),
+):
+    main, exact = (partial(_majority, words, f1, exact) for exact in (False, True))
+    register(Metric(name, script, _VALUES, function, main, {"exact_match": exact}))

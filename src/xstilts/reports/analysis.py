@@ -270,9 +270,5 @@ def _estimated(bare: Analysis, compared: Mapping[Place, Finding]) -> dict[Place,
         estimates = language_family([[series[at] for at in row] for row in rows.values()], bare.options)
         gains.update(pair for row, found in zip(rows.values(), estimates) for pair in zip(row, found))
     gains |= {place: estimate(one, bare.options) for place, one in series.items() if place not in gains}
-    return {
-        place: one._replace(
-            absolute=None if one.own is None else estimate(one.own, bare.options), gain=gains.get(place)
-        )
-        for place, one in compared.items()
-    }
+    scores = {place: estimate(one.own, bare.options) for place, one in compared.items() if one.own is not None}
+    return {at: one._replace(absolute=scores.get(at), gain=gains.get(at)) for at, one in compared.items()}

@@ -8,6 +8,7 @@ from typing import Any
 
 from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage, drop_defaults
+from xstilts.metrics import METRICS
 from xstilts.microworld.world import VERSION
 from xstilts.stages import KINDS
 from xstilts.stages.checksums import DataSource, identity, identity_of_model, identity_of_tokenizer
@@ -229,6 +230,8 @@ def evaluate(
     """
     config = {"task": task.name, "split": split, "metric": task.metric, "main": task.main, "role": role}
     inputs = {"predictions": predictions, "data": data}
+    if METRICS.get(task.metric).others:
+        config["majority"] = "of each value"  # before, 0 for exact match
     return make("evaluate", {**config, **(choice or {})}, inputs, predictions.label, cost=0.5)
 
 

@@ -94,11 +94,8 @@ def _run(job: Job, seed: int, again: bool) -> None:
         if isinstance(head, MaskedLMHead):  # a fresh one begins with the frequencies of the tokens that it will see
             sharing = zip(phase.tasks, phase.features, strict=True)
             set_unigram_bias(head, [data for other, data in sharing if model.heads[other] is head])
-    keep = {
-        part.task: job.inputs.get(f"head{i}", before)
-        for i, part in enumerate(mixture.parts)
-        if options.head == "keep" or part.replayed
-    }
+    parts = [(i, part) for i, part in enumerate(mixture.parts) if options.head == "keep" or part.replayed]
+    keep = {part.task: job.inputs.get(f"head{i}", before) for i, part in parts}
     heads = restore_heads(model, before, keep)
     losses: nn.Module = Losses(model, phase)
     draws = uncontrolled_dropout(backbone, machine.device)

@@ -55,7 +55,7 @@ def own_scores(table: ScoreTable, source: str = "en") -> dict[tuple[str, str, st
     groups = table.where(role="intermediate", main=True).groups("backbone", "recipe", "task")
     for (backbone, recipe, task), part in groups.items():
         kept = part.where(language=source) if source in part.distinct("language") else part
-        for (seed, _), one in kept.groups("seed", "metric").items():
+        for (seed,), one in kept.groups("seed").items():
             value, majority = mean(s.value for s in one.scores), mean(s.majority for s in one.scores)
             own = Own(seed, value, majority, tuple(one.distinct("language")))
             found.setdefault((backbone, recipe, task), []).append(own)

@@ -259,14 +259,9 @@ def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
 def _overtaken(test: Bounded, measured: Measured, scores: Scores) -> str:
     """Why a claim decides nothing if a random start is clearly above a backbone on its targets; else empty."""
     for backbone in dict.fromkeys(run.backbone for run in measured.subjects if run.backbone in scores.random):
-        gap = Contrast(
-            kind="difference",
-            recipe=scores.recipes[:1],
-            backbones=(scores.random[backbone],),
-            other=(backbone,),
-            targets=test.targets,
-            scope=test.scope,
-        )
+        control, baseline = scores.random[backbone], scores.recipes[:1]
+        gap = Contrast(kind="difference", recipe=baseline, backbones=(control,), other=(backbone,), scope=test.scope)
+        gap = gap.model_copy(update={"targets": test.targets})
         with suppress(XstiltsError):  # the control was not measured there
             (part,) = scores.measure(gap).parts
             found = estimate(part.series, scores.options)
