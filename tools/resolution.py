@@ -1,17 +1,17 @@
 """Which effect the seeds and examples of an experiment can show, from the seeds that are finished.
 
-For each target, over all recipes: the spread over seeds of a gain (pooled over recipes), the standard error that the
-test examples alone leave (shared by all seeds, so that more seeds do not lower it), and from both the half-width of the
-95 % interval of a gain with 2, 3, 5 and 8 seeds: Student's t times sqrt(spread^2 / seeds + shared^2), as
-`xstilts.stats.series.spread` has it. An effect of twice the half-width is found in nearly every repetition, one of the
-half-width in half of them. Two seeds of the baseline and of one recipe are enough to begin with.
+For each backbone and target, over all recipes: the spread over seeds of a gain (pooled over recipes), the standard
+error that the test examples alone leave (shared by all seeds, so that more seeds do not lower it), and from both the
+half-width of the 95 % interval of a gain with 2, 3, 5 and 8 seeds: Student's t times sqrt(spread^2 / seeds +
+shared^2), as `xstilts.stats.series.spread` has it. An effect of twice the half-width is found in nearly every
+repetition, one of the half-width in half of them. Two seeds of the baseline and of one recipe are enough to begin
+with.
 
 Usage: python tools/resolution.py EXPERIMENT STORE
 """
 
-from __future__ import annotations
-
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +33,10 @@ def main(file: str, store: str) -> None:
     """Print the table."""
     experiment, place = load(file), Store(Path(store), must_exist=True)
     table = collect(grid_of(experiment, place, None).cells, place)
-    backbone = experiment.backbones[0].name
     head = [f"+/- at {count} seeds" for count in SEEDS]
-    sys.stdout.write("| " + " | ".join(["target", "spread over seeds", "of examples", *head]) + " |\n")
-    sys.stdout.write("|---" * (3 + len(SEEDS)) + "|\n")
-    for target in experiment.targets:
+    sys.stdout.write("| " + " | ".join(["backbone", "target", "spread over seeds", "of examples", *head]) + " |\n")
+    sys.stdout.write("|---" * (4 + len(SEEDS)) + "|\n")
+    for target, backbone in product(experiment.targets, (one.name for one in experiment.backbones)):
         found = replicates(table, target.task)
         codes = sorted({code for _, code, _ in found.places if code != experiment.source})
         variances, shared = [], []
@@ -55,7 +54,7 @@ def main(file: str, store: str) -> None:
         variance, common = float(np.mean(variances)), float(np.mean(shared))
         halves = [-float(special.stdtrit(k - 1, 0.025)) * np.sqrt(variance / k + common) for k in SEEDS]
         cells = [f"{value:.1f}" for value in (np.sqrt(variance), np.sqrt(common), *halves)]
-        sys.stdout.write("| " + " | ".join([target.task, *cells]) + " |\n")
+        sys.stdout.write("| " + " | ".join([backbone, target.task, *cells]) + " |\n")
 
 
 if __name__ == "__main__":
