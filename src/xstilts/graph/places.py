@@ -33,10 +33,7 @@ class Workers(AbstractContextManager[object], Protocol):
         """Start a stage that `fits`."""
 
     def receive(self, timeout: float) -> Iterator[tuple[Stage, Message]]:
-        """New messages; waits at most `timeout` seconds for the first one.
-
-        Raises `StageError` if no worker can be started, or a worker does not see the store.
-        """
+        """New messages, within `timeout` seconds. Raises `StageError` if a worker cannot start or see the store."""
 
 
 @dataclass(frozen=True)
