@@ -271,6 +271,6 @@ def _estimated(bare: Analysis, compared: Mapping[Place, Finding]) -> dict[Place,
         gains.update(pair for row, found in zip(rows.values(), estimates) for pair in zip(row, found))
     gains |= {place: estimate(one, bare.options) for place, one in series.items() if place not in gains}
     return {
-        place: one._replace(absolute=one.own and estimate(one.own, bare.options), gain=gains.get(place))
+        place: one._replace(absolute=estimate(one.own, bare.options) if one.own else None, gain=gains.get(place))
         for place, one in compared.items()
     }
