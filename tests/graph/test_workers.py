@@ -215,7 +215,12 @@ def test_no_worker_is_started_for_ever(store: Store, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("code", "said"),
-    [(3, {"died": "exit code 3"}), (-9, {"died": "SIGKILL"}), (-15, {"lost": "SIGTERM"}), (-40, {"died": "signal 40"})],
+    [
+        (3, {"died": "exit code 3"}),
+        (-9, {"died": "SIGKILL"}),
+        (-15, {"lost": "SIGTERM"}),
+        (-40, {"died": "signal 40"}),
+    ],
 )
 def test_the_end_of_a_worker_has_a_name(code: int, said: dict[str, str]) -> None:
     assert how_it_ended(code) == said
