@@ -61,9 +61,8 @@ def test_a_study_is_run_judged_and_written_up(xstilts, place: Path) -> None:
     assert (code, err) == (0, "")
     assert "It helps." in (place / "runs/reports/tiny/index.html").read_text(encoding="utf-8")
     page = (place / "pages/tiny.md").read_text(encoding="utf-8")
-    assert page.startswith(
-        "# A tiny study\n\nDoes it help?\n\n**Of 2 claims, 1 is undecided (helps), 1 is not tested (open).**\n"
-    )
+    assert page.startswith("# A tiny study\n\nDoes it help?\n\n**Too few seeds to say (2 of at least 3): of 1 recipe, ")
+    assert "\n\n**Of 2 claims, 1 is undecided (helps), 1 is not tested (open).**\n" in page
     assert "```\nxstilts study tiny.yaml --data world\n```" in page
     assert "```\nname: tiny\n" in page
     assert "micro_topic: micro_topic | " in page

@@ -144,7 +144,7 @@ def test_a_recipe_marked_as_control_stands_among_the_controls_and_is_counted_as_
 
 def test_findings_are_counted_from_the_table(analysis):
     text = "\n".join(findings(analysis))
-    assert "The baseline's zero-shot scores beat the majority baseline (95% intervals) on 2 of 2 targets." in text
+    assert "The interval of the baseline's zero-shot score is above the majority baseline on 2 of 2 targets;" in text
     assert (
         "Of 6 pairs of recipe and target, 2 gain clearly, 2 lose clearly, 2 undecided; largest gain: [nli] on" in text
     )
@@ -173,7 +173,7 @@ def test_one_or_two_seeds_are_too_few_to_say(seeds):
         f"Too few seeds to say ({len(seeds)} of at least 3): of 3 recipes, the best, [nli]"
     )
     text = "\n".join(findings(found))
-    assert "Too few seeds to say whether the baseline beats the majority baseline on topics, pairs." in text
+    assert "Too few seeds to say whether the baseline is above the majority baseline on topics, pairs." in text
     assert "gain clearly" not in text
     control = "is clearly below the baseline on 0 of 2 targets. Too few seeds to say on topics, pairs."
     assert f"‘random encoder’ {control}" in text
@@ -190,10 +190,10 @@ def test_a_target_without_training_is_judged_over_test_examples():
     text = "\n".join(findings(analyse(ScoreTable(tuple(rows)), ABOUT, QUICK)))
     assert re.search(
         r"On pairs the baseline is not trained and the same at every seed: [\d.]+ \[[\d.]+, [\d.]+\] over test "
-        r"examples, above the majority baseline of [\d.]+\.",
+        r"examples, an interval that is above the majority baseline of [\d.]+\.",
         text,
     )
-    assert "(95% intervals) on 1 of 1 target." in text
+    assert "is above the majority baseline on 1 of 1 target; each interval is 95%, not corrected" in text
     assert re.search(r"Without training the interval is over test examples: pairs −[\d.]+ \[.*\] points\.", text)
     assert "Too few seeds to say whether" not in text
 

@@ -93,15 +93,17 @@ MACHINE = {
     ],
 }
 """Field of `Machine` -> its option."""
+DEFAULTS = {field.name: field.default for field in fields(Machine)} | {"device": "auto"}
+NOT_REPEATED = ("workers", "slurm_options", "address", "remote", "track")
+"""Options that a report leaves out of its command line: they change no number, and may name private places."""
 
 
 def on_machine(command: Callable[..., None]) -> Callable[..., None]:
     """Add all options of `MACHINE` to a verb, whose parameter `machine` receives their values by field."""
     signature = inspect.signature(command, eval_str=True)
-    defaults = {field.name: field.default for field in fields(Machine)} | {"device": "auto"}
     own = [parameter for name, parameter in signature.parameters.items() if name != "machine"]
     options = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=option)
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=option)
         for name, option in MACHINE.items()
     ]
 
@@ -128,8 +130,19 @@ def sets_of(sets: Sequence[str] | None, limit: int | None) -> list[str]:
     return [*(sets or ()), *([f"limit={limit}"] if limit is not None else [])]
 
 
-def command(verb: str, name: object, data: Sequence[Path] | None, sets: Sequence[str] = ()) -> str:
-    """The command line that repeats this one; `name`: one, or a list."""
-    names = map(str, name) if isinstance(name, list) else [str(name)]
-    folders = [word for folder in data or () for word in ("--data", str(folder))]
-    return shlex.join(["xstilts", verb, *names, *folders, *(word for text in sets for word in ("--set", text))])
+def command(
+    verb: str,
+    name: object,
+    data: Sequence[Path] | None,
+    sets: Sequence[str] = (),
+    store: Path = Path("runs"),
+    machine: Mapping[str, Any] | None = None,
+) -> str:
+    """The command line that repeats this one, with the options that are not defaults; `name`: one, or a list."""
+    words = ["xstilts", verb, *(map(str, name) if isinstance(name, list) else [str(name)])]
+    given = [*(("data", one) for one in data or ()), *(("set", one) for one in sets)]
+    given += [("store", store)] if store != Path("runs") else []
+    given += [(k, v) for k, v in (machine or {}).items() if v != DEFAULTS[k] and k not in NOT_REPEATED]
+    for option, value in given:
+        words += [f"--{option.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return shlex.join(words)

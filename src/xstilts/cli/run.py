@@ -79,7 +79,7 @@ def run(
         loaded = load_study(file)
         if changed:
             loaded = loaded._replace(experiment=load(file, changed))
-        run_experiment(loaded, data, store, chosen, as_json, opt.command("run", file, data, changed))
+        run_experiment(loaded, data, store, chosen, as_json, opt.command("run", file, data, changed, store, machine))
 
 
 def run_experiment(

@@ -121,7 +121,7 @@ def report(
     if also and len(files) > 1:
         raise ConfigError(f"--{also[0]} shows examples of one experiment: name one FILE")
     draw, loaded = converter() if pdf else None, [load_study(str(file)) for file in files]
-    command = opt.command("report", files, data) + "".join(f" --{name}" for name in also)
+    command = opt.command("report", files, data, store=store) + "".join(f" --{name}" for name in also)
     if len(files) > 1:
         page, found = results.compare([one.experiment for one in loaded], store, to, data, command)
         sys.stdout.write(f"{plain_comparison(found, terminal_width())}\n")

@@ -64,7 +64,7 @@ def study(
     else:
         with opt.machine_of(machine) as chosen:
             loaded = _loaded(name)[0]
-            command = opt.command("study", name, data)
+            command = opt.command("study", name, data, store=store, machine=machine)
             found = run_experiment(loaded, data, store, chosen, as_json, command, rewrite=True)
             if found is None or (judged := found[1]) is None:
                 return

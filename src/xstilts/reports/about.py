@@ -53,6 +53,7 @@ class About:
         distances: how distances of languages are defined; empty if they are not from `source`.
         validation: (backbone, recipe, target, seed) -> score on the target's validation data in `source`, 0 to 100.
         texts: (target, language) -> id -> text, of test examples, where the report may show them.
+        licences: target -> licence of its data, where `texts` are shown; empty if not known.
         logged: what training runs logged, by step.
         costs: what finished stages took, by kind.
         inputs: rows of `inputs.csv`: the files that were read, with their checksums.
@@ -87,6 +88,7 @@ class About:
     distances: str = ""
     validation: Mapping[tuple[str, str, str, int], float] = field(default_factory=dict)
     texts: Callable[[str, str], Mapping[str, str]] | None = None
+    licences: Mapping[str, str] = field(default_factory=dict)
     logged: tuple[Logged, ...] = ()
     costs: tuple[Cost, ...] = ()
     inputs: tuple[Mapping[str, str], ...] = ()

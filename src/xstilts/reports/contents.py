@@ -9,13 +9,15 @@ from xstilts.reports.analysis import ALL, MEAN, ZERO_SHOT, Analysis, Section
 from xstilts.reports.cells import Table, count
 from xstilts.reports.curves import cost_table
 from xstilts.reports.diagnostics import diagnostics
-from xstilts.reports.figures import curves, file_name, forest, heat_map
+from xstilts.reports.figures import by_size, curves, file_name, forest, heat_map
 from xstilts.reports.findings import findings, gains, limitations, methods, protocols, verdict
 from xstilts.reports.picks import choice, losses
 from xstilts.reports.questions import Answer, distance, groups, transfer
-from xstilts.reports.study import Study, answer, background, claims_table, drawn, pairs_tables
+from xstilts.reports.study import Study, answer, background, by_sizes, claims_table, drawn, pairs_tables
 from xstilts.reports.tables import intermediate_table, language_table, layer_tables, main_table, official_table
 
+FILES = 1000
+"""Files in the list of checksums: 0.1 MB; `inputs.csv` has all."""
 Kind = Literal["paragraph", "list", "code", "codes", "table", "gains", "languages", "figure", "file", "curves"]
 
 
@@ -27,7 +29,7 @@ class Block:
         kind: `codes` are lines of code, `gains` a table that the page colours, `languages` tables that it shows as one,
             `file` a figure that the page does not show, `curves` charts that the page alone shows.
         items: words: one paragraph, the items of a list, or a text to copy.
-        title: of a figure; of a table, under which it is folded away.
+        title: of a figure; of a table or lines of code, under which they are folded away.
         file: name of a figure's file.
         own: left out of a study's page in docs, beside which no files stand.
     """
@@ -102,7 +104,14 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
         ("layers", "Layers", [*drawn_sweeps, *(_table([one], one.name) for one in sweeps)]),
         ("intermediate", "Was the intermediate task learned?", [_table([intermediate_table(analysis)])]),
         ("training", "Training and costs", [logged, costs]),
-        ("method", "Method", [*map(_text, methods(analysis, bool(study))), Block("codes", protocols(analysis))]),
+        (
+            "method",
+            "Method",
+            [
+                *map(_text, methods(analysis, bool(study))),
+                Block("codes", protocols(analysis), title="Protocol of each score"),
+            ],
+        ),
         ("limitations", "Limitations", [_list(limits or ["No limitations are listed."])]),
         ("reproduce", "How to reproduce", _reproduce(about)),
         ("background", "Background and references", [_list(background(study.spec))] if study else []),
@@ -113,6 +122,13 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
     if study and (effects := drawn(study)):
         svg = forest("Effects", effects, corrected=False)
         lead = [Block("figure", title=f"{about.title}: effects", file="effects.svg", svg=svg)]
+    if study:
+        curved = enumerate(by_sizes(study))
+        drawn_sizes = [(f"Gain by size: {label}", f"sizes{n or ''}.svg", lines) for n, (label, lines) in curved]
+        lead = [
+            *lead,
+            *(Block("figure", title=t, file=f, svg=by_size("Gain by size", s), own=True) for t, f, s in drawn_sizes),
+        ]
     asked = study.spec.question if study else about.question
     return Contents(analysis, about.title, asked, tuple(said[:first]), tuple(said[first:]), tuple(lead), tuple(made))
 
@@ -166,4 +182,8 @@ def _reproduce(about: About) -> list[Block]:
     facts = [f"xstilts {about.version}", f"Seeds: {', '.join(map(str, about.seeds))}{varied}.", *about.facts]
     codes = (Block("code", (text,)) for text in (about.command, about.config) if text)
     said = f"Checksums of the {count(len({row['file'] for row in about.inputs}), 'file')} that were read: inputs.csv."
-    return [*codes, _list(facts), *([Block("paragraph", (said,), own=True)] if about.inputs else [])]
+    sums = tuple(sorted({f"{row['sha256_20']}  {row['file']}" for row in about.inputs}))
+    files = Block(
+        "codes", sums[:FILES], title=f"Files and checksums{f', the first {FILES}' * (len(sums) > FILES)}", own=True
+    )
+    return [*codes, _list(facts), *([Block("paragraph", (said,), own=True), files] if about.inputs else [])]

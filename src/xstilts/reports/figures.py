@@ -3,8 +3,10 @@
 Colours are variables of the page, for light and dark; files have literal ones, as most viewers ignore style sheets.
 """
 
+import itertools
 import math
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from html import escape
@@ -14,7 +16,7 @@ from statistics import linear_regression
 from xstilts.reports.cells import MINUS, Table, few, interval, signed
 from xstilts.stats.estimates import Estimate
 
-STEPS = 5
+STEPS, LINE = 5, 16.0
 INK, DIM = 'fill="var(--ink)"', 'fill="var(--dim)" font-size="11"'
 BOLD = f'{INK} font-weight="700"'
 
@@ -91,12 +93,12 @@ def forest(title: str, rows: Sequence[tuple[str, Estimate]], corrected: bool = T
     Args:
         corrected: fill the dots of differences that are clear in their table, else those whose interval excludes zero.
     """
-    far, wide, tall = 3 * max(abs(one.value) for _, one in rows), 470.0, 42.0
-    every = [
-        (one.value, *(one.value if e is None else max(-far, min(far, e)) for e in (one.low, one.high)))
-        for _, one in rows
-    ]
-    scale, bottom = ticks(min(map(min, every)), max(map(max, every))), 34 + tall * len(rows)
+    wide, every = 470.0, _shown([one for _, one in rows])
+    scale = ticks(min(map(min, every)), max(map(max, every)))
+    texts = [f"{signed(one.value)} {interval(one)}" for _, one in rows]
+    labels = [textwrap.wrap(label, int((wide - 7.2 * len(text)) / 7)) or [""] for (label, _), text in zip(rows, texts)]
+    tops = list(itertools.accumulate((26.0 + LINE * len(lines) for lines in labels), initial=34.0))
+    bottom = tops.pop()
 
     def x(value: float) -> float:
         return 22 + (wide - 44) * (value - scale[0]) / (scale[-1] - scale[0])
@@ -104,13 +106,14 @@ def forest(title: str, rows: Sequence[tuple[str, Estimate]], corrected: bool = T
     parts = [_text(8, 20, fitted(title, wide), "start", BOLD)]
     for tick in scale:
         stroke = f'stroke="var(--{"rule" if tick else "dim"})"'
-        parts += [_line(x(tick), y, x(tick), y + 17, stroke) for y in range(55, int(bottom), int(tall))]
+        ends = [top + LINE * len(lines) + 5 for top, lines in zip(tops, labels)]
+        parts += [_line(x(tick), y, x(tick), y + 17, stroke) for y in ends]
         parts.append(_text(x(tick), bottom + 16, f"{tick:+g}".replace("-", MINUS) if tick else "0", look=DIM))
     filled = "clear after correction" if corrected else "interval excludes zero"
     parts.append(_text(wide / 2, bottom + 32, f"points, with 95% intervals; filled: {filled}", look=DIM))
-    for number, ((label, one), (value, low, high)) in enumerate(zip(rows, every)):
-        y, text = 50 + tall * number, f"{signed(one.value)} {interval(one)}"
-        parts.append(_text(8, y, fitted(label, wide - 7.2 * len(text), 7.4), "start"))
+    for top, lines, text, (_, one), (value, low, high) in zip(tops, labels, texts, rows, every):
+        parts += [_text(8, top + LINE * at, line, "start") for at, line in enumerate(lines, start=1)]
+        y = top + LINE * len(lines)
         parts.append(_text(wide - 8, y, text, "end"))
         parts.append(_line(x(low), y + 13, x(high), y + 13, 'stroke="var(--c0)" stroke-width="3"'))
         full = one.clear if corrected else not one.few and (one.low or 0) * (one.high or 0) > 0
@@ -121,6 +124,54 @@ def forest(title: str, rows: Sequence[tuple[str, Estimate]], corrected: bool = T
         word = few(one) if one.few else ("clear gain" if one.value > 0 else "clear loss") if one.clear else "undecided"
         told += f"; {label}: {signed(one.value)} {interval(one)}, {word}"
     return _svg(wide, bottom + 42, title, parts, told)
+
+
+def _shown(found: Sequence[Estimate]) -> list[tuple[float, float, float]]:
+    """Value and interval of each; the ends of one that would dwarf the others are cut."""
+    far = 3 * max(abs(one.value) for one in found)
+    ends = ((one.value if end is None else max(-far, min(far, end)) for end in (one.low, one.high)) for one in found)
+    return [(one.value, low, high) for one, (low, high) in zip(found, ends)]
+
+
+def by_size(title: str, lines: Mapping[str, Sequence[tuple[float, Estimate]]]) -> str:
+    """Gains with their intervals against the logarithm of the size, a line for each series; `lines`: size, gain."""
+    left, top, wide, tall = 56.0, 44.0, 390.0, 200.0
+    every = {name: _shown([one for _, one in found]) for name, found in lines.items()}
+    numbers = [number for found in every.values() for one in found for number in one]
+    scale, sizes = ticks(min(numbers), max(numbers)), sorted({size for found in lines.values() for size, _ in found})
+
+    def x(size: float) -> float:
+        return left + 16 + (wide - 32) * math.log(size / sizes[0]) / math.log(sizes[-1] / sizes[0])
+
+    def y(value: float) -> float:
+        return top + tall * (scale[-1] - value) / (scale[-1] - scale[0])
+
+    parts, last = [_text(8, 20, title, "start", BOLD)], -math.inf
+    for tick in scale:
+        stroke = f'stroke="var(--{"rule" if tick else "dim"})"'
+        parts.append(_line(left, y(tick), left + wide, y(tick), stroke))
+        parts.append(_text(left - 8, y(tick) + 4, f"{tick:+g}".replace("-", MINUS) if tick else "0", "end", DIM))
+    for size in sizes:
+        if x(size) > last + 44:  # else it would run into the one before
+            last = x(size)
+            parts.append(_text(last, top + tall + 18, in_words(size), look=DIM))
+    for number, (name, found) in enumerate(lines.items()):
+        look, apart = f'stroke="var(--c{number % 6})" stroke-width="2"', 5 * (number - (len(lines) - 1) / 2)
+        at = [(x(size) + apart, *map(y, ends)) for (size, _), ends in zip(found, every[name])]
+        path = "L".join(f"{across:.1f} {value:.1f}" for across, value, *_ in at)
+        parts.append(f'<path d="M{path}" fill="none" {look} opacity="0.5"/>')
+        parts += [_line(across, low, across, high, look) for across, _, low, high in at]
+        parts += [f'<circle cx="{a:.1f}" cy="{v:.1f}" r="4" fill="var(--paper)" {look}/>' for a, v, *_ in at]
+        parts.append(_text(8, top + tall + 54 + LINE * number, f"● {name}", "start", f'fill="var(--c{number % 6})"'))
+    note = "gain in points, with 95% intervals, against parameters (logarithmic)"
+    parts.append(_text(235, top + tall + 34, note, look=DIM))
+    return _svg(470, top + tall + 52 + LINE * len(lines), title, parts)
+
+
+def in_words(size: float) -> str:
+    """A number of parameters: `250 k`, `3.35 M`, `1.2 B`."""
+    unit, word = next(((u, w) for u, w in ((1e9, " B"), (1e6, " M"), (1e3, " k")) if size >= u), (1, ""))
+    return f"{size / unit:.3g}{word}"
 
 
 def heat_map(table: Table, title: str) -> str:
@@ -175,7 +226,7 @@ def curves(table: Table) -> str:
         last = max(down + 4, last + 16)
         parts.append(_text(across + 8, last, label, "start", f'fill="var(--{colour})"'))
     longest = max(len(column.label) for column in table.head)
-    return _svg(left + wide + 24 + 7.4 * longest, top + tall + 44, table.name, parts)
+    return _svg(left + wide + 24 + 7.4 * longest, max(top + tall + 44, last + 12), table.name, parts)
 
 
 def scatter(title: str, panels: Mapping[str, Sequence[tuple[str, Sequence[float], Sequence[float]]]]) -> str:
@@ -189,11 +240,17 @@ def scatter(title: str, panels: Mapping[str, Sequence[tuple[str, Sequence[float]
         return left + 42 + (wide - 60) * value / far
 
     parts = [_text(8, 20, title, "start", BOLD)]
+    end = 8.0
     for number, name in enumerate(names):
-        parts.append(_text(8 + 160 * number, 42, f"● {fitted(name, 145)}", "start", f'fill="var(--c{number % 6})"'))
+        text = f"● {fitted(name, 290)}"
+        parts.append(_text(end, 42, text, "start", f'fill="var(--c{number % 6})"'))
+        end += 7.2 * len(text) + 10
     for number, (target, series) in enumerate(panels.items()):
         left, top = wide * (number % across), 56 + tall * (number // across)
-        scale = ticks(min(min(y) for *_, y in series), max(max(y) for *_, y in series))
+        fits = [linear_regression(xs, ys) for _, xs, ys in series]
+        ends = [[start + slope * one for one in (min(xs), max(xs))] for (slope, start), (_, xs, _) in zip(fits, series)]
+        every = [number for (*_, ys), pair in zip(series, ends) for number in (*ys, *pair)]
+        scale = ticks(min(every), max(every))
 
         def y(value: float, top: float = top, scale: list[float] = scale) -> float:
             return top + 24 + (tall - 70) * (scale[-1] - value) / (scale[-1] - scale[0])
@@ -204,15 +261,15 @@ def scatter(title: str, panels: Mapping[str, Sequence[tuple[str, Sequence[float]
             parts.append(_line(x(0, left), y(tick), x(far, left), y(tick), stroke))
             parts.append(_text(left + 36, y(tick) + 4, f"{tick:+g}".replace("-", MINUS) if tick else "0", "end", DIM))
         parts += [_text(x(at, left), top + tall - 30, f"{at:g}", look=DIM) for at in (0.0, far)]
-        for name, xs, ys in series:
+        for (name, xs, ys), pair in zip(series, ends):
             colour = f'stroke="var(--c{names.index(name) % 6})"'
             dots = "".join(f"M{x(one, left):.0f} {y(two):.0f}h0" for one, two in zip(xs, ys))
             parts.append(
                 f'<path d="{dots}" {colour} stroke-width="5" stroke-linecap="round" fill="none" opacity="0.55"/>'
             )
-            slope, start = linear_regression(xs, ys)
-            (x1, y1), (x2, y2) = ((x(one, left), y(start + slope * one)) for one in (min(xs), max(xs)))
-            parts.append(_line(x1, y1, x2, y2, f'{colour} stroke-width="2"'))
+            parts.append(
+                _line(x(min(xs), left), y(pair[0]), x(max(xs), left), y(pair[1]), f'{colour} stroke-width="2"')
+            )
     note = "gain in points against distance; a dot is a language, lines are least squares"
     parts.append(_text(8, bottom + 14, note, "start", DIM))
-    return _svg(max(wide * across, 16 + 160 * len(names), 440.0), bottom + 24, title, parts)
+    return _svg(max(wide * across, end, 440.0), bottom + 24, title, parts)

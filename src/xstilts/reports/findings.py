@@ -116,8 +116,8 @@ def _baseline(analysis: Analysis, section: Section) -> Iterator[str]:
         if own.same_models and own.low is not None:
             yield (
                 f"On {target} the baseline is not trained and the same at every seed: {points(own.value)} "
-                f"{interval(own, False)} over test examples, {'' if is_above else 'not clearly '}above the majority "
-                f"baseline of {points(chance)}."
+                f"{interval(own, False)} over test examples, an interval that is {'' if is_above else 'not '}above the "
+                f"majority baseline of {points(chance)}."
             )
         elif own.few:
             unsaid.append(target)
@@ -127,9 +127,12 @@ def _baseline(analysis: Analysis, section: Section) -> Iterator[str]:
         rest = [target for target, is_above in above.items() if not is_above]
         tail = f" (not on {', '.join(rest)})" if rest else ""
         number = f"{len(above) - len(rest)} of {count(len(above), 'target')}"
-        yield f"The baseline's zero-shot scores beat the majority baseline (95% intervals) on {number}{tail}."
+        yield (
+            f"The interval of the baseline's zero-shot score is above the majority baseline on {number}{tail}; each "
+            "interval is 95%, not corrected for several targets."
+        )
     if unsaid:
-        yield f"Too few seeds to say whether the baseline beats the majority baseline on {', '.join(unsaid)}."
+        yield f"Too few seeds to say whether the baseline is above the majority baseline on {', '.join(unsaid)}."
 
 
 def _control(analysis: Analysis, section: Section, control: Run) -> Iterator[str]:
@@ -158,12 +161,15 @@ def _control(analysis: Analysis, section: Section, control: Run) -> Iterator[str
         + (f" Without training the interval is over test examples: {', '.join(fixed)} points." if fixed else "")
         + (f" Too few seeds to say on {', '.join(unsaid)}." if unsaid else "")
     )
-    if "random" in analysis.about.controls[control.backbone] and (better or alone):
-        by = "" if better else ", by one model of each"
-        yield (
-            f"A random start does better than the pretrained one on {', '.join([*better, *alone])}{by}: gains there "
-            "say little about models that learned from pretraining."
-        )
+    if "random" in analysis.about.controls[control.backbone]:
+        little = "gains there say little about models that learned from pretraining."
+        if better:
+            yield f"A random start does better than the pretrained one on {', '.join(better)}: {little}"
+        if alone:
+            yield (
+                f"One model with a random start has an interval over test examples above the pretrained one on "
+                f"{', '.join(alone)}, not corrected for several targets: {little}"
+            )
 
 
 def methods(analysis: Analysis, study: bool = False) -> list[str]:

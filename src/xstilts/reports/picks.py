@@ -109,12 +109,16 @@ def losses(analysis: Analysis, section: Section) -> Answer | None:
         "seeds is below the baseline's; then the ids in the data of those that fall most."
     )
     head = (Column("recipe"), *(Column(name, words=words) for name, words in heads.items()))
+    licences = analysis.about.licences
+    told = (
+        f"texts of {one}: licence {licences.get(one) or 'not known'}" for one in dict.fromkeys(at[1] for at in shown)
+    )
     (run, target, code), most = clear[0], found[clear[0]]
     return Answer(
         f"{start}Recipes lose clearly {count(len(clear), 'time')}, counting each recipe, target and language; the "
         f"largest loss: {run.recipe} in {analysis.about.language(code).label} on {target} "
         f"{signed(most.value)} points {interval(most)}.",
-        (Table(f"losses {section.backbone}", caption, head, tuple(rows)),),
+        (Table(f"losses {section.backbone}", caption, head, tuple(rows), tuple(told) if read else ()),),
     )
 
 

@@ -124,6 +124,19 @@ def drawn(study: Study) -> list[tuple[str, Estimate]]:
     ]
 
 
+def by_sizes(study: Study) -> Iterator[tuple[str, dict[str, list[tuple[float, Estimate]]]]]:
+    """For each trend, its label and by part the gain of each backbone beside its size."""
+    for effect in study.effects:
+        if effect.contrast.kind == "trend" and not effect.problem:
+            lines: dict[str, list[tuple[float, Estimate]]] = {}
+            for backbone, size in effect.contrast.parameters.items():
+                gain = effect.contrast.model_copy(update={"kind": "gain", "backbones": (backbone,), "parameters": {}})
+                for part in study.scores.measure(gain).parts:
+                    found = estimate(part.series, study.scores.options)
+                    lines.setdefault(part.label or ", ".join(gain.recipe), []).append((size, found))
+            yield effect.label, {name: sorted(points, key=lambda one: one[0]) for name, points in lines.items()}
+
+
 def _amount(kind: Kind, value: float) -> str:
     """A contrast's value with its sign: points with one decimal, correlations with two."""
     return f"{value:+.2f}".replace("-", MINUS) if kind == "correlation" else signed(value)

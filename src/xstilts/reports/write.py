@@ -56,7 +56,8 @@ def write_contents(found: Contents, directory: Path) -> Path:
 def write_study(analysis: Analysis, study: Study, place: Path) -> None:
     """Write a study's page as Markdown, and the plot of its effects beside it where there is one."""
     found = contents(analysis, study)
-    lead = tuple(replace(one, file=f"{place.stem}{'' if n == 0 else n}.svg") for n, one in enumerate(found.lead))
+    shown = [one for one in found.lead if not one.own]
+    lead = tuple(replace(one, file=f"{place.stem}{'' if n == 0 else n}.svg") for n, one in enumerate(shown))
     for figure in lead:
         write_text(place.parent / figure.file, literal(figure.svg))
     write_text(place, report(replace(found, lead=lead), only_lead=True))

@@ -92,7 +92,8 @@ def report(
     grid, file = grid_of(experiment, place, data), experiment.file
     name = str(file.relative_to(Path.cwd()) if file and file.is_relative_to(Path.cwd()) else file or experiment.name)
     folders = [word for one in grid.data for word in ("--data", str(one))]
-    ran = shlex.join(["xstilts", "run", name, *folders])
+    there = [] if Path(store) == Path("runs") else ["--store", str(store)]
+    ran = shlex.join(["xstilts", "study" if spec else "run", name, *folders, *there])
     write_report_of(grid, place, f"{ran}\n{command or f'xstilts report {name}'}", folder, spec, also)
     return folder / "index.html"
 
@@ -132,7 +133,9 @@ def write_report_of(
     """Write the report of a grid, what it depends on, and its main table for a terminal."""
     found = analysis_of(grid, store, command)
     if "texts" in also:
-        found = replace(found, about=replace(found.about, texts=texts_of(grid)))
+        registered = [name for name in found.about.targets if name not in grid.experiment.tasks]
+        licences = {name: grid.experiment.task(name).licence for name in registered}
+        found = replace(found, about=replace(found.about, texts=texts_of(grid), licences=licences))
     if "diagnostics" in also:
         found = diagnose(found, parts_of(grid, store, found.table))
     study = study_of(spec, found) if spec else None
