@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from xstilts.cli import VERBS, command_of, main
+from xstilts.cli.options import DEFAULTS, command
 from xstilts.microworld.world import TINY, write_world
 
 EXPERIMENT = """\
@@ -156,6 +157,14 @@ def test_a_report_is_written_where_it_is_asked_for(finished, place: Path) -> Non
     assert f"xstilts run tiny.yaml --data {world}\nxstilts report tiny.yaml --data {world}\n" in report
     assert all(part in report for part in ("| train | ", "- machine: ", "- tokenizers: "))
     assert "micro_topic test,qaa," in (place / "elsewhere/inputs.csv").read_text(encoding="utf-8")
+
+
+def test_the_command_line_of_a_report_has_the_options_that_change_numbers() -> None:
+    given = {**DEFAULTS, "device": "cuda:1", "threads": 3, "shard": True, "workers": 4, "remote": "s3://own"}
+    line = command("run", Path("a b.yaml"), [Path("d")], ["limit=5"], Path("runs/x"), given)
+    options = "--data d --set limit=5 --store runs/x --device cuda:1 --threads 3 --shard"
+    assert line == f"xstilts run 'a b.yaml' {options}"
+    assert command("study", "scale", None, (), Path("runs"), DEFAULTS) == "xstilts study scale"
 
 
 @pytest.mark.parametrize("what", ["tasks", "languages", "metrics", "backbones"])

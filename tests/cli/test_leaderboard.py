@@ -101,7 +101,9 @@ def test_a_report_of_several_files_compares_them(typed, store: Path, tmp_path: P
     page = store / "reports/one+two/index.html"
     assert out.endswith(f"\n{page}\n")
     assert "one and two side by side" in page.read_text(encoding="utf-8")
-    assert f"xstilts report {files[0]} {files[1]}\n" in (page.parent / "report.md").read_text(encoding="utf-8")
+    assert f"xstilts report {files[0]} {files[1]} --store {store}\n" in (page.parent / "report.md").read_text(
+        encoding="utf-8"
+    )
     assert typed("report", *files[::-1], "--store", store, "--to", tmp_path)[1].endswith(f"\n{tmp_path}/index.html\n")
 
 

@@ -51,18 +51,19 @@ class Tab:
 
     def _note(self, event: dict[str, Any]) -> None:
         kind, said = event.get("method"), event.get("params", {})
-        if kind == "Runtime.exceptionThrown" or (kind == "Log.entryAdded" and said["entry"]["level"] == "error"):
+        is_logged = kind == "Log.entryAdded" and said["entry"]["level"] == "error"
+        is_said = kind == "Runtime.consoleAPICalled" and said["type"] in ("error", "warning", "assert")
+        if kind == "Runtime.exceptionThrown" or is_logged or is_said:
             self.complaints.append(json.dumps(said))
         elif kind == "Network.requestWillBeSent" and not said["request"]["url"].startswith(("file:", "data:")):
             self.complaints.append(said["request"]["url"])
         elif kind == "Page.loadEventFired":
             self._loaded = True
 
-    def open(self, page: Path, width: int = 1280, height: int = 800, dark: bool = False) -> None:
+    def open(self, page: Path, width: int = 1280, height: int = 800, dark: bool = False, zoom: int = 1) -> None:
         """A page from disk in a window of this size, phones with touch."""
-        self.send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
-        )
+        size = {"width": width // zoom, "height": height // zoom, "deviceScaleFactor": zoom, "mobile": width < 600}
+        self.send("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
         self._loaded = False

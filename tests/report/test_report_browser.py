@@ -43,11 +43,13 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
         yield found
 
 
-@pytest.mark.parametrize("width", [390, 640, 1280])
-def test_the_page_opens_offline_without_complaint_and_fits_its_window(tab: Tab, page: Path, width: int) -> None:
-    tab.open(page, width)
+@pytest.mark.parametrize(("width", "zoom"), [(390, 1), (640, 1), (640, 2), (1280, 1), (1280, 2)])
+def test_the_page_opens_offline_without_complaint_and_fits_its_window(
+    tab: Tab, page: Path, width: int, zoom: int
+) -> None:
+    tab.open(page, width, zoom=zoom)
     assert tab.complaints == []
-    assert tab.run("document.documentElement.scrollWidth") <= width
+    assert tab.run("document.documentElement.scrollWidth") <= width // zoom
     assert tab.run(f"{CELLS}.length") == len(CODES)
     assert tab.run("document.querySelectorAll('*').length") < 5_000
 
@@ -84,20 +86,34 @@ def test_languages_sort_by_any_column_and_filter_by_family_script_and_task(tab: 
     assert tab.complaints == []
 
 
-def test_headings_and_first_column_stay_and_nothing_shows_through(tab: Tab, page: Path) -> None:
-    tab.open(page, 390, 844)
-    tab.run(
-        "document.getElementById('explorer').scrollIntoView(); document.getElementById('explorer').scrollTo(90, 400)"
-    )
-    corner = "document.querySelector('#explorer thead th').getBoundingClientRect()"
-    for x, y in ((0.5, 0.5), (0.9, 1.7), (1.5, 0.5)):
-        place = f"b.left + b.width * {x}, b.top + b.height * {y}"
-        at = f"(() => {{ const b = {corner}; return document.elementFromPoint({place}) }})()"
-        assert tab.run(f"{at}.closest('th') !== null"), (x, y)
-        assert tab.run(f"getComputedStyle({at}.closest('th')).backgroundColor") not in (
-            "transparent",
-            "rgba(0, 0, 0, 0)",
-        )
+COVERED = """
+(() => {
+  const box = document.getElementById("explorer"), inside = box.getBoundingClientRect(), found = [];
+  const corner = box.querySelector("thead th").getBoundingClientRect();
+  for (const cell of box.querySelectorAll("th")) {
+    const { left, top, width, height } = cell.getBoundingClientRect(), [x, y] = [left + width / 2, top + height / 2];
+    const head = cell.closest("thead"), first = cell.cellIndex === 0;
+    if (x > inside.right || y > Math.min(inside.bottom, innerHeight) || (!head && y < corner.bottom) ||
+        (!first && x < corner.right)) continue;
+    const seen = document.elementFromPoint(x, y)?.closest("th, td");
+    const solid = getComputedStyle(cell).backgroundColor.startsWith("rgb(");
+    found.push([cell.textContent, seen === cell && solid, first ? left - inside.left : 1, head ? top - inside.top : 1]);
+  }
+  return found;
+})()"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)])
+def test_headings_and_first_column_stay_and_nothing_shows_through(
+    tab: Tab, page: Path, width: int, height: int
+) -> None:
+    tab.open(page, width, height)
+    tab.run("document.getElementById('explorer').scrollIntoView()")
+    for across, down in ((0, 0), (0, 37), (90, 0), (90, 400), (200, 613), (9999, 9999)):
+        tab.run(f"document.getElementById('explorer').scrollTo({across}, {down})")
+        found = tab.run(COVERED)
+        assert len(found) > 8, (across, down)
+        assert [cell for cell in found if not cell[1] or max(cell[2:]) > 1.5] == [], (across, down)
 
 
 def test_tooltips_come_by_pointer_touch_and_keyboard(tab: Tab, page: Path) -> None:

@@ -79,6 +79,10 @@ def test_the_page_of_a_large_grid_stays_under_a_megabyte():
     about = replace(
         ABOUT, recipes=tuple(design.gains), targets=targets, languages=tuple(map(Named, codes)), controls={},
         source="l00", seeds=design.seeds, logged=tuple(logs),
+        inputs=tuple(
+            {"file": f"{target}/test-{code}.jsonl", "sha256_20": "0123456789abcdef0123"}
+            for target in targets for code in codes
+        ),
     )  # fmt: skip
     analysis = analyse(build(design, np.random.default_rng(0)), about, QUICK)
     size = len(page(contents(analysis), {}).encode())

@@ -94,7 +94,7 @@ def test_the_slope_against_distance_is_told_by_recipe_and_target_with_a_figure(a
     assert [one.value for one in cells(found, 0, "[a]")] == pytest.approx([-2.0, -2.0], abs=0.2)
     assert found.sentence.startswith("Of 4 combinations, 2 fall clearly with the distance from English, 0 rise clearly")
     assert found.svg.count("<path") == 4
-    assert [f">{name}<" in found.svg for name in ("t1", "t2", "● [a]")] == [True] * 3
+    assert [f">{name}<" in found.svg for name in ("t1", "t2", "[a]")] == [True] * 3
 
 
 def test_a_recipe_chosen_on_validation_data_is_judged_on_test_data_beside_the_best_there():
@@ -133,6 +133,11 @@ def test_losses_name_languages_and_the_examples_that_went_wrong():
     shown = replace(analysis, about=replace(about, texts=lambda *at: {names[0]: f"text in {' '.join(at)}"}))
     cell = losses(shown, shown.sections[0]).tables[0].rows[0].cells[4]
     assert cell.text == f"{names[0]}: text in t2 l1; {names[1]}: ; {names[2]}: "
+    notes = [losses(one, one.sections[0]).tables[0].notes for one in (analysis, shown)]
+    assert notes == [(), ("texts of t2: licence not known",)]
+    licensed = replace(shown, about=replace(shown.about, licences={"t2": "CC BY 4.0"}))
+    notes = losses(licensed, shown.sections[0]).tables[0].notes
+    assert notes == ("texts of t2: licence CC BY 4.0",)
 
 
 def test_what_is_not_known_is_left_out_and_two_seeds_are_too_few(analysis):

@@ -85,6 +85,12 @@ def _line(x1: float, y1: float, x2: float, y2: float, look: str = 'stroke="var(-
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {look}/>'
 
 
+def _key(x: float, y: float, name: str, number: int) -> str:
+    """An entry of a legend."""
+    look = f'fill="var(--c{number % 6})"'
+    return f'<circle cx="{x + 5:.1f}" cy="{y - 4:.1f}" r="5" {look}/>{_text(x + 15, y, name, "start", look)}'
+
+
 def forest(title: str, rows: Sequence[tuple[str, Estimate]], corrected: bool = True) -> str:
     """Effects in points: name and numbers, below them a dot and a line for the interval.
 
@@ -162,7 +168,7 @@ def by_size(title: str, lines: Mapping[str, Sequence[tuple[float, Estimate]]]) -
         parts.append(f'<path d="M{path}" fill="none" {look} opacity="0.5"/>')
         parts += [_line(across, low, across, high, look) for across, _, low, high in at]
         parts += [f'<circle cx="{a:.1f}" cy="{v:.1f}" r="4" fill="var(--paper)" {look}/>' for a, v, *_ in at]
-        parts.append(_text(8, top + tall + 54 + LINE * number, f"● {name}", "start", f'fill="var(--c{number % 6})"'))
+        parts.append(_key(8, top + tall + 54 + LINE * number, name, number))
     note = "gain in points, with 95% intervals, against parameters (logarithmic)"
     parts.append(_text(235, top + tall + 34, note, look=DIM))
     return _svg(470, top + tall + 52 + LINE * len(lines), title, parts)
@@ -242,9 +248,9 @@ def scatter(title: str, panels: Mapping[str, Sequence[tuple[str, Sequence[float]
     parts = [_text(8, 20, title, "start", BOLD)]
     end = 8.0
     for number, name in enumerate(names):
-        text = f"● {fitted(name, 290)}"
-        parts.append(_text(end, 42, text, "start", f'fill="var(--c{number % 6})"'))
-        end += 7.2 * len(text) + 10
+        text = fitted(name, 290)
+        parts.append(_key(end, 42, text, number))
+        end += 7.2 * len(text) + 28
     for number, (target, series) in enumerate(panels.items()):
         left, top = wide * (number % across), 56 + tall * (number // across)
         fits = [linear_regression(xs, ys) for _, xs, ys in series]

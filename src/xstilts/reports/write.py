@@ -25,8 +25,8 @@ FILES = {
     "tables.tex": "its tables as LaTeX (booktabs)",
 }
 BY_BUCKET = {"diagnostics.csv": "every score and gain by properties of the examples, by language too"}
-IN_ALL_FONTS = str.maketrans({"\u2212": "\u2013", "\u25cf": "\u2022"})
-"""Minus signs and large dots as characters that every font has: cairo looks for missing ones in no other font."""
+IN_ALL_FONTS = str.maketrans({"\u2212": "\u2013"})
+"""Minus signs as a character that every font has: cairo looks for missing ones in no other font."""
 
 
 def write_contents(found: Contents, directory: Path) -> Path:
