@@ -220,7 +220,8 @@ def absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[s
     if missing := [code for code in asked or named if code in (named or task.languages) and code not in measured]:
         shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
         looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
-        yield f"{task.name}: no {split} file for {shown}{looked}; measured in {count(len(measured), 'language')}"
+        lacking = "file or rows" if own and "language" in own.columns else "file"
+        yield f"{task.name}: no {split} {lacking} for {shown}{looked}; measured in {count(len(measured), 'language')}"
     odd = strangers(folders_of(root_of(stage.settings)), task.files.get(split, ())) if own and own.type else {}
     if own and own.languages is not None:  # then only a second file of a measured language is odd
         odd = {form: code for form, code in odd.items() if code in measured and code in LANGUAGES and form != code}
@@ -247,11 +248,15 @@ def unread(experiment: Experiment, grid: Grid) -> Iterator[str]:
                 yield f"{name}: {second} is not read, since {first} has files; '{first} + {second}' reads both"
 
 
-def spelled(experiment: Experiment, files: Mapping[Path, str]) -> Iterator[str]:
-    """How a column of own files spells languages, and rows whose language is unknown."""
-    for path, name in files.items():
-        if name not in experiment.tasks:
-            continue
-        task = experiment.task(name)
-        for note in task.read.languages_told(path, task.languages) if isinstance(task.read, ColumnReader) else []:
-            yield f"{path.name}: {note}"
+def spelled(experiment: Experiment, files: Iterable[tuple[str, str, Path]]) -> Iterator[str]:
+    """How a column of own files spells languages, and rows that are left out.
+
+    Args:
+        files: task, language in which it is read, file.
+    """
+    read: dict[tuple[str, Path], list[str]] = defaultdict(list)
+    for name, code, path in files:
+        read[name, path].append(code)
+    for (name, path), codes in read.items():
+        if name in experiment.tasks and isinstance(reader := (task := experiment.task(name)).read, ColumnReader):
+            yield from (f"{path.name}: {note}" for note in reader.languages_told(path, task.languages, codes))
