@@ -89,3 +89,19 @@ def test_what_could_be_read_in_two_ways_is_asked_for(tmp_path: Path, pipe: Calla
     packed.write_bytes(b"no bzip2")
     with pytest.raises(DataError, match=r"b\.txt\.bz2: cannot be read \(its name ends in \.bz2"):
         read_examples(packed, "tagging")
+
+
+def test_a_language_is_asked_of_a_column_alone(tmp_path: Path) -> None:
+    """It was ignored where no column was called `language`."""
+    table, lines = tmp_path / "a.csv", tmp_path / "a.txt"
+    table.write_text("text,lang\na,am\nb,cy\n")
+    lines.write_text("a\n")
+    with pytest.raises(DataError, match=r"no column 'language' for .* here: text, lang; say --columns language=lang$"):
+        read_examples(table, "classification", language="am")
+    columns = {"language": ("lang",)}
+    assert [one.id for one in read_examples(table, "classification", columns, language="am")] == ["2"]
+    with pytest.raises(DataError, match="holds no examples in language 'qqq'"):
+        read_examples(table, "classification", columns, language="qqq")
+    for kind, form in (("classification", ""), ("tagging", ""), ("tagging", "words")):
+        with pytest.raises(DataError, match=r"has no column that says the language: leave out --language am$"):
+            read_examples(lines, kind, language="am", form=form)

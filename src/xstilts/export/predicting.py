@@ -66,7 +66,7 @@ def read_examples(
     """All examples of a file, for a task type that answers. Raises `DataError`, `UnknownName`.
 
     Args:
-        language: only rows of this language, if the file has a column `language`.
+        language: only rows of this language; the file must have a column `language`.
         form: one of `FORMS`; by default that of the suffix, or of the content if there is no suffix.
     """
     if form and form not in FORMS:
@@ -79,9 +79,11 @@ def read_examples(
             wanted = {"language": ("language",), **_fields(kind), **named}
             if language is None:
                 del wanted["language"]
-            optional = ({"id", "language"} | TYPES.get(kind).optional) - named.keys()
+            optional = ({"id"} | TYPES.get(kind).optional) - named.keys()
             header = Header(wanted, optional, {"csv": True, "tsv": False}.get(form), kind=said)
             examples = list(_rows(path, kind, header, language or ""))
+        elif language is not None and (said or kind == "tagging"):
+            raise DataError(f"has no column that says the language: leave out --language {language}", path)
         elif said == "txt" and not (kind == "tagging" and is_conllu(path)):
             examples = list(_lines(path, kind))
         elif kind == "tagging":
@@ -137,6 +139,7 @@ def _rows(path: Path, kind: str, header: Header, language: str) -> Iterator[Exam
             yield example
     except DataError as error:  # it names keys of an experiment file; the command line has options
         problem = re.sub(r"`columns: \{(\w+): \.\.\.\}`", r"--columns \1=...", error.problem)
+        problem = re.sub(r"(for (\w+); columns here: .*); did you mean '(.*)'\?", r"\1; say --columns \2=\3", problem)
         problem = problem.replace("`quoted: false`", "--format tsv").replace("`quoted: true`", "--format csv")
         raise DataError(problem, error.path, error.line) from None
 
