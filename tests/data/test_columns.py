@@ -210,6 +210,8 @@ FAULTS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
         "a.bio:2: expected 2 columns, found 3, separated by"),
     "a column behind the last": ("a.bio", "a O\n", "tagging", {"tags": 4},
         "a.bio:1: expected 4 columns, found 2, separated by blanks"),
+    "tags in a table": ("a.csv", "words,tags\nA dog,O O\n", "tagging", {},
+        "a.csv: tagging reads JSON, Parquet or tagged words (one per line), not CSV"),
     "an unknown tag": ("a.bio", "a O\n\nb X\n", "tagging", {"labels": ("O", "Y")}, "a.bio:3: unknown label 'X'"),
     "a header of tagged words": ("a.tsv", "Token\tpos\nJo\tNOUN\n", "tagging", {},
         "a.tsv:1: the first line is a header (Token, pos): remove it"),

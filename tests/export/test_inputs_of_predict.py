@@ -108,6 +108,13 @@ def test_a_language_is_asked_of_a_column_alone(tmp_path: Path) -> None:
             read_examples(lines, kind, language="am", form=form)
 
 
+def test_words_are_not_read_from_csv(tmp_path: Path) -> None:
+    """The header was taken for a word."""
+    (tmp_path / "a.csv").write_text("words\nA dog\n")
+    with pytest.raises(DataError, match=r"tagging reads JSON, .* not CSV: words need --format words$"):
+        read_examples(tmp_path / "a.csv", "tagging")
+
+
 def test_values_of_python_are_read_as_rows_are() -> None:
     pd = pytest.importorskip("pandas")
     rows = [{"id": "p", "text": "a"}, {"id": "q", "text": "b"}]

@@ -86,6 +86,8 @@ def read_examples(
             raise DataError(f"has no column that says the language: leave out --language {language}", path)
         elif said == "txt" and not (kind == "tagging" and is_conllu(path)):
             examples = list(_lines(path, kind))
+        elif kind == "tagging" and said == "csv":
+            raise DataError("tagging reads JSON, Parquet, .txt or words, not CSV: words need --format words", path)
         elif kind == "tagging":
             examples = list(_sentences(path, named))
         else:

@@ -6,6 +6,7 @@ rows, rows of other languages where a column says the language, blank raw text, 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of
 from xstilts.core.languages import meant
 from xstilts.data.examples import Example, TaggedExample, gold_of
-from xstilts.data.readers.common import Placed, check
+from xstilts.data.readers.common import Placed, check, lines_of
 from xstilts.data.readers.dialects import RECORDS, TABLES, dialect_of
 from xstilts.data.readers.labels import doubt
 from xstilts.data.readers.tables import Header, Name, languages_told, listed, spellings, table_rows
@@ -84,6 +85,8 @@ class ColumnReader:
         if "language" in self.columns:
             problem = "lines of words and tags have no column for language; put {language} into the file's name"
             raise DataError(problem, path)
+        if kind_of(path) == "csv" and re.fullmatch(r"[^ \t]+,[^ \t]+", next(iter(lines_of(path)), "")):
+            raise DataError("tagging reads JSON, Parquet or tagged words (one per line), not CSV", path)
         columns = [next((name for name in self.columns[one] if isinstance(name, int)), 0) for one in ("words", "tags")]
         if not all(columns):
             field = "tags" if columns[0] else "words"
