@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -58,3 +59,20 @@ def test_rows_left_out_of_training_are_told_although_labels_are_missing(tmp_path
     (problem,) = found.problems
     assert problem.endswith("train.csv: only one label in rows of 'en', 'yes': give `labels:`")
     assert "train.csv: 8 rows are in none of the task's languages and left out: 'fr' (8)" in found.notices
+
+
+def test_files_that_look_like_those_of_a_language_and_are_not_read_are_told(tmp_path: Path) -> None:
+    for name in ("test.am.csv.gz", "test.am.csv.xz", "test.ps (1).csv", "test.hy.csv ", "test.en-old.csv"):
+        (tmp_path / name).write_text(TABLE)
+    (tmp_path / "test.cy.csv.gz").write_bytes(gzip.compress(TABLE.encode()))
+    task = {**TRAIN, "files": {"train": "test.train.csv", "test": "test.{language}.csv"}}
+    files = {"test.train_csv": TABLE, "test.am_csv": TABLE, "test.final_csv": TABLE}
+    found = notes(checked(tmp_path, task, **files))
+    assert [note for note in found if " is not read" in note] == [
+        "t: test.am.csv.gz is not read (test.am.csv is)",
+        "t: test.am.csv.xz is not read (test.am.csv is)",
+        "t: test.final.csv is not read ('final' is not a language)",
+        "t: test.hy.csv  is not read (blanks in the name differ from 'test.{language}.csv')",
+        "t: test.ps (1).csv is not read ('ps (1)' is not a language)",
+    ]
+    assert "t: files are not read for en-old (not the code of one language)" in found

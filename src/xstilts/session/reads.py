@@ -238,10 +238,12 @@ def unread(experiment: Experiment, grid: Grid) -> Iterator[str]:
     if experiment.worlds:
         return
     roots = (experiment.folder, *grid.data)
+    own = (one for one in reads(grid.stages) if one.task.name in experiment.tasks)
+    read = {path.name for one in own for path in one.paths}
     for name in experiment.own_names:
         for split, patterns in experiment.task(name).files.items():
-            for file, why in passed_over(roots, patterns).items():
-                yield f"{name}: {file} is not read ({why})"
+            odd = passed_over(roots, patterns).items()
+            yield from (f"{name}: {file} is not read ({why})" for file, why in odd if file not in read)
             there = experiment.task(name).available(roots, split) if len(patterns) > 1 else []
             seconds = (pair for code in there for pair in second_choices(roots, patterns, code))
             for first, second in dict.fromkeys(seconds):
