@@ -12,7 +12,7 @@ import pytest
 import xstilts as xs
 from xstilts import microworld
 from xstilts.cli.check import found_lines
-from xstilts.core.errors import ConfigError, DataError, UnknownName
+from xstilts.core.errors import BackboneError, ConfigError, DataError, UnknownName
 from xstilts.graph.store import Store
 from xstilts.session.check import Check, look
 from xstilts.session.grid import Grid
@@ -199,3 +199,21 @@ def test_worlds_have_no_official_tasks() -> None:
     asked = xs.Experiment(**fields, recipes=[["copa"]], targets=["micro_nli"], train={"steps": 2, "select": "last"})
     with pytest.raises(ConfigError, match="`worlds:` reads microworlds, and task 'copa' is not a microworld task"):
         Grid.of(asked)
+
+
+def test_a_backbone_beside_the_experiment_file_is_named(tmp_path: Path) -> None:
+    """A source is relative to the working folder, files are relative to the experiment file."""
+    asked = experiment(tmp_path, TRAIN, train_csv=TABLE, test_en_csv=TABLE)
+    (tmp_path / "encoder").mkdir()
+
+    def check_of(source: str) -> Check:
+        backbone = asked.backbones[0].model_copy(update={"source": source})
+        return xs.check(asked.model_copy(update={"backbones": (backbone,)}))
+
+    looked = rf"'./encoder': no such folder: looked for {re.escape(str(Path.cwd()))}/encoder, from the working folder"
+    with pytest.raises(BackboneError, match=rf"{looked}; {re.escape(str(tmp_path))}/encoder exists: give this path$"):
+        check_of("./encoder")
+    with pytest.raises(BackboneError, match=r"from the working folder$"):
+        check_of("./nowhere")
+    (note,) = [one for one in check_of("encoder").notices if "neither" in one]
+    assert note.endswith(f"look for it on the hub; {tmp_path}/encoder exists: give this path")

@@ -206,7 +206,9 @@ def _elsewhere(experiment: Experiment) -> Iterator[str]:
         source = backbone.source
         if source and not source.startswith("microworld:") and not checkpoint_of(source) and not Path(source).exists():
             found = f"'{source}' is neither in `xstilts list backbones` nor a folder"
-            yield f"backbone '{backbone.name}': {found}; a run will look for it on the hub{hint(source)}"
+            near = experiment.folder / source
+            meant = f"; {near} exists: give this path" if near.is_dir() else hint(source)
+            yield f"backbone '{backbone.name}': {found}; a run will look for it on the hub{meant}"
 
 
 def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
