@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from session.test_check_of_own_files import ROWS, TABLE, TRAIN, checked, notes
+from session.own_files import ROWS, TABLE, TRAIN, checked, notes
 
 LISTED = {**TRAIN, "columns": {"language": "language"}}
 ONE_FILE = {**TRAIN, "files": {"train": "train.csv", "test": "test.csv"}}

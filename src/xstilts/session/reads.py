@@ -100,9 +100,17 @@ def same_files(stages: Iterable[Stage]) -> Iterator[str]:
             groups[digest(path)].setdefault((path, read.split), read)
     for group in groups.values():
         if len(group) > 1:
-            named = [f"{path.name} ({read.place})" for (path, _), read in group.items()]
+            named = [
+                f"{short_name(path, [path for path, _ in group])} ({read.place})" for (path, _), read in group.items()
+            ]
             shown = ", ".join(named[:4]) + (f" and {len(named) - 4} more" if len(named) > 4 else "")
             yield f"the same content: {shown}: {_why([*group.values()])}"
+
+
+def short_name(path: Path, paths: Iterable[Path]) -> str:
+    """The name of one of some files, after its folder's if another file has the same."""
+    same = any(other.name == path.name for other in paths if other != path)
+    return "/".join(path.parts[-2:]) if same else path.name
 
 
 def _why(group: Sequence[Read]) -> str:
@@ -261,4 +269,5 @@ def spelled(experiment: Experiment, files: Iterable[tuple[str, str, Path]]) -> I
         read[name, path].append(code)
     for (name, path), codes in read.items():
         if name in experiment.tasks and isinstance(reader := (task := experiment.task(name)).read, ColumnReader):
-            yield from (f"{path.name}: {note}" for note in reader.languages_told(path, task.languages, codes))
+            shown = short_name(path, (other for _, other in read))
+            yield from (f"{shown}: {note}" for note in reader.languages_told(path, task.languages, codes))
