@@ -17,7 +17,7 @@ from xstilts.graph.events import Cached, Done, Event, Failed, Skipped, Started
 from xstilts.graph.execute import execute
 from xstilts.graph.locks import RUNNING
 from xstilts.graph.perform import Work
-from xstilts.graph.places import Here, Local, Message, Needs, Slurm, Workers
+from xstilts.graph.places import Here, Local, Message, Needs, Slurm, Workers, how_it_ended
 from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
@@ -211,3 +211,16 @@ def test_no_worker_is_started_for_ever(store: Store, monkeypatch: pytest.MonkeyP
     work = Work(store, RUNNER, {})
     with pytest.raises(StageError, match="no worker can be started: exit code 7"):
         list(execute([stage("a")], work, Pool([stage("a")], work, Local(2))))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (3, {"died": "exit code 3"}),
+        (-9, {"died": "SIGKILL"}),
+        (-15, {"lost": "SIGTERM"}),
+        (-40, {"died": "signal 40"}),
+    ],
+)
+def test_the_end_of_a_worker_has_a_name(code: int, said: dict[str, str]) -> None:
+    assert how_it_ended(code) == said

@@ -141,8 +141,8 @@ def test_each_way_of_saving_saves() -> None:
 
 
 def test_prediction_needs_no_gradients_and_retrieval_keeps_all_layers() -> None:
-    one = inference(LARGE, Tuning(), LOAD, GPU, (None, 16_384, False))
-    every = inference(LARGE, Tuning(), LOAD, GPU, (None, 16_384, True))
+    one = inference(LARGE, Tuning(), LOAD, GPU, None, 16_384)
+    every = inference(LARGE, Tuning(), LOAD, GPU, None, 16_384, all_layers=True)
     assert (one.memory.gradients, one.memory.moments) == (0, 0)
     assert every.memory.activations == 3.5 * one.memory.activations  # 7 states for 2
     assert one.flops == pytest.approx(training(LARGE, Tuning(), LOAD, GPU).flops / 3)

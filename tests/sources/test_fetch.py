@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import os
 import subprocess
 import sys
@@ -217,6 +218,10 @@ def test_a_mirror_folder_stands_for_https(tmp_path: Path) -> None:
         "tatoeba/v1/tatoeba.swh-eng.eng",
     }
     assert len(TASKS.get("tatoeba").load(root, "test", "sw")) == 2
+    assert [getattr(event, "kept", False) for event in fetch(TASKS.get("tatoeba"), request)] == [True, True]
+    swahili = root / "tatoeba/v1/tatoeba.swh-eng.swh"
+    swahili.with_name(f"{swahili.name}.xz").write_bytes(lzma.compress(swahili.read_bytes()))
+    swahili.unlink()
     assert [getattr(event, "kept", False) for event in fetch(TASKS.get("tatoeba"), request)] == [True, True]
     (root / "tatoeba/v1/tatoeba.swh-eng.eng").write_text("Hello .\nNo .\n")
     with pytest.raises(DataError, match="differs from what was fetched"):

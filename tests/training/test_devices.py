@@ -193,7 +193,7 @@ def test_what_ranks_print_is_in_the_log_and_no_stage_waits_for_one_that_cannot_b
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "sitecustomize.py").write_text("raise SystemExit('no such place')")
-    with pytest.raises(StageError, match=r"^rank [01] ended with 1; its output is in"):
+    with pytest.raises(StageError, match=r"^rank [01] ended with exit code 1; its output is in"):
         run(tmp_path / "run", inputs, **REPLICATED)
     assert "no such place" in (tmp_path / "run" / "log.txt").read_text()
 

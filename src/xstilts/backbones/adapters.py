@@ -37,10 +37,7 @@ def _adapted_layers(backbone: Backbone) -> list[tuple[str, Any]]:
 
 
 def add_adapter(backbone: Backbone, lora: LoRA) -> None:
-    """Add an adapter with A drawn from torch's generator and B zero.
-
-    Raises `BackboneError` if no layer has a name in `lora.targets`.
-    """
+    """Add an adapter, A drawn from torch's generator, B zero. Raises `BackboneError` if no layer is in its targets."""
     from peft import LoraConfig
 
     sizes: dict[str, Any] = {"r": lora.rank, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout}
@@ -78,10 +75,7 @@ def _inject(backbone: Backbone, config: Any) -> str:
 
 
 def train_only(backbone: Backbone, adapter: str | None = None, layers: int = 0, embeddings: bool = False) -> None:
-    """Train one adapter or all weights, except for the lowest `layers` and the embeddings below them.
-
-    Raises `BackboneError` if there are fewer layers.
-    """
+    """Train one adapter or all weights, but not the lowest `layers` and what is below. Raises `BackboneError`."""
     for path, parameter in backbone.model.named_parameters():
         parameter.requires_grad_(adapter is None or (".lora_" in path and f".{adapter}." in path))
     if layers > backbone.layers:
@@ -89,8 +83,11 @@ def train_only(backbone: Backbone, adapter: str | None = None, layers: int = 0, 
     stack = layer_stack(backbone)
     for module in stack[:layers]:
         module.requires_grad_(False)
-    if layers or embeddings:
-        _embedding_module(backbone, stack).requires_grad_(False)
+    if layers or embeddings:  # all embeddings and their norm; only those of words if they are a sibling of the layers
+        model, words = backbone.model, backbone.model.get_input_embeddings()
+        path = next(path for path, module in model.named_modules() if module is words)
+        parent: nn.Module = model.get_submodule(path.rpartition(".")[0])
+        (words if any(module is stack for module in parent.modules()) else parent).requires_grad_(False)
 
 
 def layer_stack(backbone: Backbone) -> nn.ModuleList:
@@ -100,14 +97,6 @@ def layer_stack(backbone: Backbone) -> nn.ModuleList:
     if found is None:
         raise BackboneError(f"{type(backbone.model).__name__} has no list of layers that could be frozen")
     return found
-
-
-def _embedding_module(backbone: Backbone, stack: nn.ModuleList) -> nn.Module:
-    """The module of all embeddings and their norm; the word embeddings if they are a sibling of the layers."""
-    model, words = backbone.model, backbone.model.get_input_embeddings()
-    path = next(path for path, module in model.named_modules() if module is words)
-    parent: nn.Module = model.get_submodule(path.rpartition(".")[0])
-    return words if any(module is stack for module in parent.modules()) else parent
 
 
 def save_adapters(backbone: Backbone, directory: Path) -> None:
@@ -129,8 +118,7 @@ def load_adapters(backbone: Backbone, directory: Path) -> None:
     from peft import LoraConfig, set_peft_model_state_dict
 
     for folder in sorted(directory.iterdir(), key=lambda path: _number(path.name)):
-        config: Any = LoraConfig.from_pretrained(str(folder))
-        name = _inject(backbone, config)
+        name = _inject(backbone, LoraConfig.from_pretrained(str(folder)))
         state = {key.removeprefix("base_model.model."): value for key, value in load_file(folder / WEIGHTS).items()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -140,11 +128,7 @@ def load_adapters(backbone: Backbone, directory: Path) -> None:
 
 
 class JoinedAdapter(NamedTuple):
-    """Several adapters as one: the update of a layer's weight is `scale * B @ A`.
-
-    Attributes:
-        layers: path of a layer -> A, [rank, in], and B, [out, rank].
-    """
+    """Adapters as one: the update of a layer (by path) is `scale * B @ A`, with A [rank, in] and B [out, rank]."""
 
     rank: int
     scale: float

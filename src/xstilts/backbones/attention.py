@@ -110,8 +110,7 @@ def explicit(states: States, mask: Tensor | None, scaling: float | None, drop: D
     scores = (query * scaling) @ key.transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
-    weights = torch.softmax(scores, -1, dtype=torch.float32).to(value.dtype)
-    return drop(weights) @ value
+    return drop(torch.softmax(scores, -1, dtype=torch.float32).to(value.dtype)) @ value
 
 
 def _blocks(layout: PackLayout, states: States, call: _Call) -> Tensor:
@@ -135,9 +134,8 @@ def _blocks(layout: PackLayout, states: States, call: _Call) -> Tensor:
 class Block(NamedTuple):
     """Segments padded to one length.
 
-    Attributes:
-        bias: added to scores [segments, heads, longest, longest], 0 or -inf.
-        dropped: gives 1 for each weight that dropout sets to 0, else 0, int32, flat; None without dropout.
+    `bias` is added to scores [segments, heads, longest, longest], 0 or -inf. `dropped` gives 1 for each weight that
+    dropout sets to 0, else 0, int32, flat; None without dropout.
     """
 
     segments: int
@@ -207,8 +205,7 @@ def _cut(shapes: Sequence[tuple[int, int]], *all_PD: Tensor) -> Iterator[list[Te
     """Each tensor in its blocks, [segments x heads, longest, D]."""
     sizes = [count * longest for count, longest in shapes]
     for states_PD in all_PD:
-        parts = torch.split(states_PD, sizes)
-        yield [part.view(*shape, -1) for part, shape in zip(parts, shapes, strict=True)]
+        yield [part.view(*shape, -1) for part, shape in zip(torch.split(states_PD, sizes), shapes, strict=True)]
 
 
 def _segments(layout: PackLayout, states: States, call: _Call) -> Tensor:

@@ -186,7 +186,20 @@ class Backbone(nn.Module):
                 self.hashed.begin(batch.seed, batch.identity_T[None])
             else:
                 self.hashed.begin(batch.seed, batch.pad(batch.identity_T), batch.identity_T)
-        inputs = self._packed_inputs(batch, right_context) if packed else self._padded_inputs(batch)
+        if packed:
+            both = right_context is not None and self.decoder and self.sees(right_context) == "bidirectional"
+            causal, device = False if both else None, batch.ids_T.device
+            layout = PackLayout(batch.lengths, device, self.backend, batch.cu_seqlens, causal, self.hashed)
+            inputs: dict[str, Any] = {"input_ids": batch.ids_T[None], "pack_layout": layout}
+            if "position_ids" in self._accepts:
+                inputs["position_ids"] = (batch.positions_T + self._first_position)[None]
+        else:
+            ids = batch.pad(batch.ids_T, int(self.config.pad_token_id or 0))
+            inputs = {"input_ids": ids, "attention_mask": batch.pad(torch.ones_like(batch.ids_T))}
+        if "token_type_ids" in self._accepts:
+            last = int(getattr(self.config, "type_vocab_size", None) or 1) - 1  # 0 in XLM-R, 1 in BERT
+            types_T = batch.types_T.clamp(max=last)
+            inputs["token_type_ids"] = types_T[None] if packed else batch.pad(types_T)
         if all_layers:
             inputs["output_hidden_states"] = True
         if hasattr(self.config, "use_cache"):
@@ -199,29 +212,6 @@ class Backbone(nn.Module):
             return [state[0] for state in states]
         keep = inputs["attention_mask"].bool()
         return [state[keep] for state in states]
-
-    def _packed_inputs(self, batch: Packed, right_context: bool | None = None) -> dict[str, Any]:
-        both = right_context is not None and self.decoder and self.sees(right_context) == "bidirectional"
-        causal = False if both else None
-        layout = PackLayout(batch.lengths, batch.ids_T.device, self.backend, batch.cu_seqlens, causal, self.hashed)
-        inputs: dict[str, Any] = {"input_ids": batch.ids_T[None], "pack_layout": layout}
-        if "position_ids" in self._accepts:
-            inputs["position_ids"] = (batch.positions_T + self._first_position)[None]
-        if "token_type_ids" in self._accepts:
-            inputs["token_type_ids"] = batch.types_T.clamp(max=self._last_type)[None]
-        return inputs
-
-    def _padded_inputs(self, batch: Packed) -> dict[str, Any]:
-        ids = batch.pad(batch.ids_T, int(self.config.pad_token_id or 0))
-        inputs = {"input_ids": ids, "attention_mask": batch.pad(torch.ones_like(batch.ids_T))}
-        if "token_type_ids" in self._accepts:
-            inputs["token_type_ids"] = batch.pad(batch.types_T.clamp(max=self._last_type))
-        return inputs
-
-    @property
-    def _last_type(self) -> int:
-        """0 in XLM-R, 1 in BERT."""
-        return int(getattr(self.config, "type_vocab_size", None) or 1) - 1
 
 
 @torch.no_grad()

@@ -38,7 +38,6 @@ class Frame(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        """Number of special tokens."""
         return sum(len(part) for part in self)
 
 
@@ -118,7 +117,6 @@ class Coder:
 
     @cached_property
     def _end(self) -> Ids:
-        """The end-of-text token; empty if there is none."""
         end = self.tokenizer.eos_token_id
         return _ids([] if end is None else [int(end)])
 

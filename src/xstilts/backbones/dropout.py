@@ -114,7 +114,6 @@ class HashDropout:
         self.attention = False
 
     def begin(self, seed: int | None, identity_BL: Tensor | None = None, identity_T: Tensor | None = None) -> None:
-        """Start the next micro-batch."""
         self.seed, self.batch = seed, self.batch + 1
         if identity_BL is not None:
             self.identity_BL = identity_BL
@@ -123,9 +122,8 @@ class HashDropout:
     def drop(self, x: Tensor, p: float, site: int, rows: Tensor | None = None, columns: Tensor | None = None) -> Tensor:
         """Dropout with probability `p` on the last dimension of `x`.
 
-        Args:
-            rows: identities along the other dimensions; default: the model's tokens.
-            columns: hashes of the columns (`columns_of`), unless these are 0, 1, 2 ...
+        `rows` are identities along the other dimensions (default: the model's tokens), `columns` hashes of the columns
+        (`columns_of`), unless these are 0, 1, 2 ...
         """
         if p >= 1:
             return x * 0.0

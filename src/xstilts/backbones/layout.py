@@ -77,7 +77,6 @@ class PackLayout:
 
     @cached_property
     def runs(self) -> tuple[SegmentRun, ...]:
-        """Segments, joined greedily into runs."""
         assert list(self.lengths) == sorted(self.lengths, reverse=True), "segments must be sorted, longest first"
         cost = CALL_COST if self.device.type == "cpu" else 4 * CALL_COST
         runs: list[SegmentRun] = []
@@ -125,7 +124,6 @@ class PackLayout:
         return self._masks[key]
 
     def places(self, heads: int) -> BlockPlaces:
-        """The places of all tokens and heads when runs are blocks."""
         if heads not in self._places:
             into, real = [], []
             for run in self.runs:

@@ -11,17 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForSeq2SeqLM,
-    AutoModelForTextEncoding,
-    AutoTokenizer,
-    BitsAndBytesConfig,
-)
+from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
 from transformers.utils import logging as library_logging
 
@@ -42,10 +35,7 @@ def from_pretrained(auto: Any, source: Any, **options: Any) -> Any:
 
     Without `trust_remote_code=False` transformers asks on standard input whether to run a model's own code. A model
     with such code still loads if transformers has its architecture. torch's restricted unpickler reads pickled weights;
-    it makes only tensors.
-
-    Raises:
-        BackboneError: it cannot be loaded, or only with code of its own.
+    it makes only tensors. Raises `BackboneError` if the model cannot be loaded, or only with code of its own.
     """
     try:
         made = auto.from_pretrained(source, trust_remote_code=False, **options)
@@ -121,7 +111,7 @@ class Weights:
         if find_spec("bitsandbytes") is None:
             raise BackboneError("weights in 4 bits need bitsandbytes: pip install 'xstilts[quantize]'")
         nf4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
-        four = BitsAndBytesConfig(**nf4, bnb_4bit_compute_dtype=dtype)
+        four = transformers.BitsAndBytesConfig(**nf4, bnb_4bit_compute_dtype=dtype)
         return {"dtype": dtype, "quantization_config": four, "device_map": {"": self.device}}
 
 
@@ -143,8 +133,7 @@ def load_backbone(
         output: `text` keeps the output layer, and the decoder of an encoder-decoder.
         lazy: load the tokenizer on first use; one of 250,000 pieces takes seconds.
 
-    Raises:
-        BackboneError: there is no such model, it fails the packing check, or it cannot write text with `output: text`.
+    Raises `BackboneError` if there is no such model, it fails the packing check, or it cannot write text as asked.
     """
     check_folder(source)
     weights = weights or Weights()
@@ -153,28 +142,28 @@ def load_backbone(
     options |= {"revision": revision, "output_loading_info": True, "ignore_mismatched_sizes": True}
     model, info = from_pretrained(auto, source, **options)
     tokenizer = partial(from_pretrained, AutoTokenizer, source, revision=revision)
-    _check_weights(source, info)
+    # Incomplete weights are refused: transformers would draw the rest at random, and only warn. Poolers may be missing:
+    # checkpoints of masked language models have none, and our heads do not read them.
+    if lacking := sorted(name for name in info["missing_keys"] if "pooler" not in name):
+        raise BackboneError(f"the weights of backbone '{source}' are missing {len(lacking)} tensors: {lacking[0]} ...")
+    if info["mismatched_keys"]:
+        name, found, wanted = next(iter(sorted(info["mismatched_keys"])))
+        fault = f"{name} is {list(found)}, expected {list(wanted)}"
+        raise BackboneError(f"the weights of backbone '{source}' do not fit its config.json: {fault}")
     if weights.quantize:
-        keep_layout(model)
+        # On CPUs with AVX-512 BF16 a layer in 4 bits would change its layout on the first call in evaluation mode:
+        # scales lose digits, and layers whose width is not a multiple of a block fail.
+        for module in model.modules():
+            if hasattr(module, "support_avx512bf16_for_cpu"):
+                module.support_avx512bf16_for_cpu = False
         model = model.dequantize().float() if weights.written_out else model
     return _checked(Backbone(model, tokenizer if lazy else tokenizer(), route, backend), output)
-
-
-def keep_layout(model: Any) -> None:
-    """Make bitsandbytes keep the layout of weights in 4 bits on CPUs with AVX-512 BF16.
-
-    There a layer in evaluation mode changes it on the first call: scales lose digits, and layers whose width is not a
-    multiple of a block fail.
-    """
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
 
 
 def auto_class(config: Any, output: Output) -> Any:
     """The auto class for a model, or for its encoder."""
     if output == "text":
-        return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        return transformers.AutoModelForSeq2SeqLM if config.is_encoder_decoder else transformers.AutoModelForCausalLM
     return AutoModelForTextEncoding if config.model_type in ENCODER_OF else AutoModel
 
 
@@ -187,19 +176,6 @@ def _checked(backbone: Backbone, output: Output) -> Backbone:
             raise BackboneError(f"`output: text` is for decoders and encoder-decoders, {fault}")
         check_text(backbone)
     return backbone
-
-
-def _check_weights(source: str, info: Mapping[str, Any]) -> None:
-    """Refuse incomplete weights: transformers would draw the rest at random, and only warn.
-
-    Poolers may be missing: checkpoints of masked language models have none, and our heads do not read them.
-    """
-    if lacking := sorted(name for name in info["missing_keys"] if "pooler" not in name):
-        raise BackboneError(f"the weights of backbone '{source}' are missing {len(lacking)} tensors: {lacking[0]} ...")
-    if info["mismatched_keys"]:
-        name, found, wanted = next(iter(sorted(info["mismatched_keys"])))
-        fault = f"{name} is {list(found)}, expected {list(wanted)}"
-        raise BackboneError(f"the weights of backbone '{source}' do not fit its config.json: {fault}")
 
 
 def check_fields(architecture: str, fields: Mapping[str, Any]) -> None:
@@ -227,13 +203,9 @@ def random_backbone(
 ) -> Backbone:
     """A backbone with random weights: the start of pretraining, and a control.
 
-    Args:
-        architecture: a transformers model type (`xlm-roberta`, `eurobert` ...).
-        config: its configuration fields, without vocabulary and special tokens.
-
-    Raises:
-        UnknownName: there is no such architecture.
-        BackboneError: it refuses these fields.
+    `architecture` is a transformers model type (`xlm-roberta`, `eurobert` ...), `config` its configuration fields
+    without vocabulary and special tokens. Raises `UnknownName` if there is no such architecture, and `BackboneError` if
+    it refuses these fields.
     """
     _default_config(architecture)
     special = {name: getattr(tokenizer, name) for name in (f"{each}_token_id" for each in SPECIAL)}

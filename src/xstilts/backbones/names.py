@@ -1,13 +1,12 @@
 """Options of backbones and the contents of a model folder, without torch."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from xstilts.core.errors import BackboneError, DataError
-from xstilts.core.files import read_json
+from xstilts.core.errors import BackboneError
+from xstilts.core.files import read_object
 from xstilts.core.strict import Strict
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -71,7 +70,7 @@ def check_folder(source: str, beside: Path | None = None) -> None:
         found = ", ".join(sorted(p.name for p in path.iterdir())[:5]) or "nothing"
         fault = f"config.json is missing (found: {found}); save one with save_pretrained"
         raise BackboneError(f"backbone '{source}' is not a model folder: {fault}")
-    fields = json_fields(path / "config.json")
+    fields = read_object(path / "config.json")
     if "auto_map" in fields:
         from transformers import CONFIG_MAPPING
 
@@ -86,24 +85,12 @@ def check_folder(source: str, beside: Path | None = None) -> None:
 
 def weight_files(folder: Path) -> list[Path]:
     """The files from which transformers reads weights, with the shards of an index; may be empty."""
-    named = json_fields(folder / "config.json").get("transformers_weights")
-    found = _first(folder, WEIGHTS if named is None else (str(named),))
-    for index in [path for path in found if path.name.endswith(".index.json")]:
-        shards = json_fields(index).get("weight_map")
-        found += [folder / name for name in sorted({*map(str, shards.values())})] if isinstance(shards, dict) else []
+    named = read_object(folder / "config.json").get("transformers_weights")
+    groups: list[tuple[str, ...]] = [WEIGHTS if named is None else (str(named),)]
     if (folder / "adapter_config.json").is_file():
-        found += _first(folder, ADAPTERS)
+        groups.append(ADAPTERS)
+    found = [path for names in groups for path in [folder / n for n in names if (folder / n).is_file()][:1]]
+    for index in [path for path in found if path.name.endswith(".index.json")]:
+        shards = read_object(index).get("weight_map")
+        found += [folder / name for name in sorted({*map(str, shards.values())})] if isinstance(shards, dict) else []
     return found
-
-
-def _first(folder: Path, names: tuple[str, ...]) -> list[Path]:
-    return [folder / name for name in names if (folder / name).is_file()][:1]
-
-
-def json_fields(file: Path) -> Mapping[str, Any]:
-    """A JSON object; empty if the file is missing or damaged. The stage that loads the model reports that."""
-    try:
-        found = read_json(file) if file.is_file() else {}
-    except DataError:
-        found = {}
-    return found if isinstance(found, dict) else {}

@@ -31,15 +31,10 @@ def pack_answers(
 ) -> tuple[Packed, dict[str, Tensor]]:
     """Prompts with answers as one pack, and targets for `log_probabilities`.
 
-    Args:
-        prompts: tokens of each, with those that open a text.
-        answers: tokens of each, with the end token.
-        owner: for each answer the number of its prompt.
-
-    Returns:
-        the pack; and `token_A`; `answer_A`: the answer of each token; `place_A`: for a decoder the place of the state
-        that predicts it, else its place in the flattened grid of answers; for an encoder-decoder also `answer_NL`
-        (padded with -1) and `prompt_N`.
+    Prompts begin with the tokens that open a text, answers end with the end token; `owner` has the number of each
+    answer's prompt. Targets are `token_A`; `answer_A`: the answer of each token; `place_A`: for a decoder the place of
+    the state that predicts it, else its place in the flattened grid of answers; for an encoder-decoder also `answer_NL`
+    (padded with -1) and `prompt_N`.
     """
     lengths = [len(answer) for answer in answers]
     token_A = torch.from_numpy(np.concatenate(answers).astype(np.int64))
@@ -60,14 +55,7 @@ def log_probabilities(backbone: Backbone, states_TH: Tensor, packed: Packed, tar
     """Log probabilities of all tokens of the answers, [A] float32, from the states of `pack_answers`'s pack."""
     if backbone.decoder:
         logits_AV: Tensor = backbone.model.get_output_embeddings()(states_TH[targets["place_A"]])
-    else:
-        logits_AV = _decode(backbone, states_TH, packed, targets)[targets["place_A"]]
-    scores_AV = logits_AV.float().log_softmax(-1)
-    return scores_AV.gather(1, targets["token_A"][:, None]).squeeze(1)
-
-
-def _decode(backbone: Backbone, states_TH: Tensor, packed: Packed, targets: Mapping[str, Tensor]) -> Tensor:
-    """The decoder's logits for the grid of answers, [N x L, V]."""
+        return logits_AV.float().log_softmax(-1).gather(1, targets["token_A"][:, None]).squeeze(1)
     row_N = packed.segment_T[packed.starts_S][targets["prompt_N"]]
     mask_SL = packed.pad(torch.ones_like(packed.ids_T))
     answer_NL = targets["answer_NL"]
@@ -81,8 +69,8 @@ def _decode(backbone: Backbone, states_TH: Tensor, packed: Packed, targets: Mapp
             backbone.decoder_hashed.begin(packed.seed, identities(packed.keys_S[row_N][:, None], places_L))
     read = {"encoder_outputs": (packed.pad(states_TH)[row_N],), "attention_mask": mask_SL[row_N]}
     output = backbone.model(**read, decoder_input_ids=before_NL, use_cache=False)
-    logits: Tensor = output.logits.flatten(0, 1)
-    return logits
+    logits_AV = output.logits.flatten(0, 1)[targets["place_A"]]
+    return logits_AV.float().log_softmax(-1).gather(1, targets["token_A"][:, None]).squeeze(1)
 
 
 def start_token(config: Any) -> int:
@@ -95,12 +83,9 @@ def start_token(config: Any) -> int:
 def generate(
     backbone: Backbone, prompts: Sequence[Ids], end: int, longest: int, allowed: Allowed | None = None
 ) -> list[list[int]]:
-    """Greedy answers without the end token, by transformers' generation with its own attention.
+    """Greedy answers of at most `longest` tokens, by transformers' generation with its own attention.
 
-    Args:
-        end: the token that ends an answer; an encoder-decoder also reads it after the prompt.
-        longest: maximal tokens of an answer.
-        allowed: constraint; default: none.
+    `end` is the token that ends an answer, which is left out; an encoder-decoder also reads it after the prompt.
     """
     device = backbone.embeddings.device
     rows = [np.asarray(p) if backbone.decoder else np.append(p, end) for p in prompts]
@@ -125,7 +110,6 @@ def generate(
 
 @contextmanager
 def _library_attention(backbone: Backbone) -> Iterator[None]:
-    """The model with transformers' own attention."""
     if backbone.family.positions == "relative":
         bias_of_longest(backbone.body, None)
     if backbone.route == "padded":
@@ -155,10 +139,9 @@ def by_library(model: Any, prompt: Ids, answer: Ids) -> Tensor:
 
 @torch.no_grad()
 def check_text(backbone: Backbone) -> None:
-    """Refuse a model whose output layer scales or caps its logits, or the like.
+    """Raises `BackboneError` if an output layer scales or caps its logits, or the like.
 
-    Raises `BackboneError` if log probabilities of answers differ from those of the library's own forward pass, by more
-    than 1e-4, or 5 % in less than 32 bits.
+    Then log probabilities of answers differ from the library's, by more than 1e-4, or 5 % in less than 32 bits.
     """
     prompt, answer = np.arange(3, 8), np.asarray([4, 6, 2])
     training, device = backbone.training, backbone.embeddings.device

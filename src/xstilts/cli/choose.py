@@ -24,7 +24,7 @@ from xstilts.session.run import check_device, computing
 from xstilts.stages.checksums import DIGESTS, remembered
 
 
-def choose(  # noqa: PLR0913, PLR0917
+def choose(
     file: Annotated[
         Path | None,
         Argument(help="Experiment file. Without one, give --backbone; options have their defaults."),

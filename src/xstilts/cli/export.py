@@ -20,7 +20,7 @@ from xstilts.graph.store import Store
 from xstilts.session.run import check_device
 
 
-def export(  # noqa: PLR0913, PLR0917
+def export(
     stage: opt.Stage,
     to: Annotated[Path, Option(help="Output folder; must be new or empty.")],
     store: opt.Store = Path("runs"),
@@ -69,7 +69,7 @@ def export(  # noqa: PLR0913, PLR0917
     show({**told, "largest_difference": made.difference}, as_json, texts)
 
 
-def predict(  # noqa: PLR0913, PLR0917
+def predict(
     stage: opt.Stage,
     file: Annotated[Path, Option("--input", help="JSON, CSV, TSV, Parquet, words or plain text; - for stdin.")],
     to: Annotated[Path, Option(help="Output file (JSON lines: id, prediction, scores); - for stdout.")],

@@ -37,7 +37,7 @@ TO_MAKE_IT_FIT = (
 )
 
 
-def plan(  # noqa: PLR0913, PLR0917
+def plan(
     file: opt.File,
     data: opt.Data = None,
     store: opt.Store = Path("runs"),

@@ -197,7 +197,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
 XTREME = benchmarks.BENCHMARKS["xtreme"]
 
 
-def submission(  # noqa: PLR0913, PLR0917
+def submission(
     file: opt.File,
     recipe: Annotated[str, Option(help="Recipe by its name in the tables, e.g. '\\[mnli]'.")],
     to: Annotated[Path, Option(help="Output folder; must be new or empty.")],

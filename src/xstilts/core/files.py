@@ -56,10 +56,7 @@ held = Kept("held")
 
 @contextmanager
 def open_bytes(path: Path, packed: bool = False) -> Iterator[BinaryIO]:
-    """The file's bytes as a stream, decompressed unless `packed`; `-` is standard input.
-
-    Raises `DataError` if it is missing or damaged.
-    """
+    """The file's bytes as a stream, decompressed unless `packed`; `-` is standard input. Raises `DataError`."""
     try:
         with _stored(path) as (stream, size):
             yield stream if packed else unpacked(stream, path, size)
@@ -173,10 +170,7 @@ def write_jsonl(path: Path, values: Iterable[Any]) -> None:
 
 @contextmanager
 def new_folder(to: Path) -> Iterator[Path]:
-    """A scratch folder that becomes `to` if the body succeeds, and is removed if it does not.
-
-    Raises `XstiltsError` if `to` is not a new or empty folder.
-    """
+    """A scratch folder that becomes `to` if the body succeeds. Raises `XstiltsError` if `to` is not new or empty."""
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise XstiltsError(f"{to} exists and is not an empty folder: name another one with --to")
     to = to.absolute()
@@ -201,10 +195,7 @@ def link(source: str | Path, target: str | Path) -> None:
 
 
 def disk_fault(error: BaseException) -> str:
-    """A line for the user if a disk is full or read-only; otherwise empty.
-
-    The error's text decides, since not all libraries raise `OSError`.
-    """
+    """A line for the user if a disk is full or read-only, else "". By text, since not all libraries raise `OSError`."""
     text = " ".join(str(error).split())
     return next((f"{text}: {advice}" for words, advice in _DISK_FAULTS.items() if words in text), "")
 

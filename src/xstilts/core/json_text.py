@@ -14,10 +14,7 @@ class _KeyTwice(ValueError):
 
 
 def parse(text: str, path: Path, line: int | None = None, strict: bool = False) -> Any:
-    """The value of a JSON text. Raises `DataError` with `line`, else with the line of the error.
-
-    `strict` also refuses an object in which a key occurs twice.
-    """
+    """The value of a JSON text; `strict`: no key twice. Raises `DataError` with `line`, else with the error's line."""
     try:
         return json.loads(text, object_pairs_hook=_once if strict else None)
     except json.JSONDecodeError as error:

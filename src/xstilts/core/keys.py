@@ -6,9 +6,6 @@ from typing import Any
 
 
 def content_key(value: Any) -> str:
-    """20 hex digits of the SHA-256 of the value's canonical JSON (sorted names, no blanks, UTF-8).
-
-    Raises `TypeError` if the value holds something that is not JSON.
-    """
+    """20 hex digits of the SHA-256 of the value's canonical JSON (sorted names, no blanks). Raises `TypeError`."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:20]

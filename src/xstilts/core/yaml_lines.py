@@ -14,16 +14,13 @@ from xstilts.core.strict import KeyPath, Lines
 
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 BYTES, NODES, LEVELS = 1_000_000, 50_000, 50
-"""Limits of an experiment file; built-in ones have a few thousand bytes and ten levels."""
+"""Limits of a file (aliases of aliases would fill the memory); built-in ones have a few thousand bytes, ten levels."""
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, marks that change the direction of text, halves of surrogate pairs."""
 
 
 def load_yaml(path: Path) -> tuple[Any, Lines]:
-    """The document and its lines.
-
-    Raises `ConfigError` if it is not YAML, or larger than a person writes (aliases of aliases would fill the memory).
-    """
+    """The document and its lines. Raises `ConfigError` if it is not YAML, or larger than a person writes."""
     if path.is_file() and (size := path.stat().st_size) > BYTES:
         raise ConfigError(f"{size:,} bytes: an experiment file has at most {BYTES:,}", path)
     text, lines = read_text(path), Lines()

@@ -196,7 +196,7 @@ class Expansion:
                 split = self.files.validation_split(task)
                 languages = self.files.own_languages(task, part, split, model.replicate)
                 data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate)
-                scored = self._score(stage, data, task, (part.name, "intermediate", split), model)
+                scored = self._score(stage, data, task, part.name, "intermediate", split, model)
                 yield Cell(model.replicate.seed, model.name, recipe.label, name, "intermediate", scored)
         for target, end in finished:
             scored = self._target(end.stage, target, model)
@@ -239,11 +239,13 @@ class Expansion:
             if absent := [code for code in codes if code not in languages]:
                 raise DataError(f"{task.name} has no {split} files for {', '.join(absent)}, which {why} names")
         data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate, target.limit)
-        return self._score(stage, data, task, (self.experiment.trained_on(target), "target", split), model)
+        return self._score(stage, data, task, self.experiment.trained_on(target), "target", split, model)
 
-    def _score(self, stage: Stage, data: Stage, task: Task, cell: tuple[str, str, Split], model: StartModel) -> Stage:
-        """The stage that scores a cell: (its head, its role, the split that is measured)."""
-        (head, role, split), kind = cell, TYPES.get(task.type)
+    def _score(
+        self, stage: Stage, data: Stage, task: Task, head: str, role: str, split: Split, model: StartModel
+    ) -> Stage:
+        """The stage that scores a cell."""
+        kind = TYPES.get(task.type)
         options = self.experiment.options(PhaseSpec(tasks=(Component(task=head or task.name),)), model.train)
         predictions = describe.predict(stage, data, task, head, options, part_for(kind.read_by, model.retrieval))
         return describe.evaluate(predictions, data, task, split, role, part_for(kind.judged_by, model.retrieval))

@@ -21,7 +21,7 @@ from tokenizers.processors import TemplateProcessing
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from xstilts.backbones.adapters import WEIGHTS, JoinedAdapter, join_adapters
+from xstilts.backbones.adapters import WEIGHTS, join_adapters
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.load import ENCODER_OF, from_pretrained, load_backbone, save_backbone
@@ -71,9 +71,18 @@ def write_head(
         own = {f"{layout.base}.{name}": value for name, value in backbone.model.state_dict().items()}
         save(skeleton(layout.library, layout.config), {**own, **layout.tensors}, directory)
     save_tokenizer(backbone, directory, pairs=head.type != "tagging")
-    model = _reopened(adapter, directory) if adapter else reopen(layout.form.auto, directory)
     what, reason = layout.library.__name__, "nothing was exported"
-    if adapter:
+    if adapter is None:
+        model = reopen(layout.form.auto, directory)
+    else:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            model = from_pretrained(getattr(peft, adapter.auto), str(directory), dtype=torch.float32, **adapter.options)
+        if missing := [str(one.message) for one in told if "missing" in str(one.message)]:
+            raise BackboneError(f"PEFT does not read all that was written: {missing[0].splitlines()[0]}")
+        if adapter.both_sides:
+            model.config.is_causal = False
+        model = model.get_base_model()
         what, reason = "the adapter read by PEFT", f"{reason}; leave out --as peft to merge the adapter into the model"
     features = forms.sample_features(backbone, head, limits)
     theirs = forms.their_logits(model, head.type, features)
@@ -105,34 +114,8 @@ def reopen(auto: str, directory: Path) -> Any:
 
 
 def _save_adapter(backbone: Backbone, layout: Layout, base: Base, directory: Path) -> Adapter:
-    joined = join_adapters(backbone)
-    config = _config(layout, joined, base)
-    config.lora_dropout = list(backbone.model.peft_config.values())[-1].lora_dropout  # for further training
-    config.save_pretrained(str(directory))
-    tensors = dict(layout.tensors)
-    for path, (a, b) in joined.layers.items():
-        tensors |= {f"{layout.base}.{path}.lora_A.weight": a, f"{layout.base}.{path}.lora_B.weight": b}
-    named = {f"base_model.model.{name}": value.float().cpu().contiguous() for name, value in tensors.items()}
-    save_file(named, directory / WEIGHTS, metadata={"format": "pt"})
-    auto = layout.form.auto.replace("Auto", "AutoPeft") if config.task_type else "AutoPeftModel"
-    options = {name: value for name, value in layout.fields.items() if name != "is_causal"}
-    return Adapter(*base, auto, options, joined.rank, "is_causal" in layout.fields)
-
-
-def _reopened(adapter: Adapter, directory: Path) -> Any:
-    """The model with the adapter, as PEFT loads it. Raises `BackboneError` if PEFT does not read all of it."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        model = from_pretrained(getattr(peft, adapter.auto), str(directory), dtype=torch.float32, **adapter.options)
-    if missing := [str(one.message) for one in told if "missing" in str(one.message)]:
-        raise BackboneError(f"PEFT does not read all that was written: {missing[0].splitlines()[0]}")
-    if adapter.both_sides:
-        model.config.is_causal = False
-    return model.get_base_model()
-
-
-def _config(layout: Layout, joined: JoinedAdapter, base: Base) -> peft.LoraConfig:
     """Layers are named by their last word, as usual in PEFT; other layers of that name are excluded by their path."""
+    joined = join_adapters(backbone)
     # PEFT saves the module around a layer of the head, or the layer itself if there is none.
     layers = {name.rpartition(".")[0] for name in layout.tensors}
     saved = sorted({layer.rpartition(".")[0] or layer for layer in layers})
@@ -144,7 +127,7 @@ def _config(layout: Layout, joined: JoinedAdapter, base: Base) -> peft.LoraConfi
     alpha: Any = joined.scale * joined.rank
     task_type = _TASK_TYPES.get(layout.form.auto)
     by_name = {"base_model_class": layout.library.__name__, "parent_library": layout.library.__module__}
-    return peft.LoraConfig(
+    config = peft.LoraConfig(
         base_model_name_or_path=base[0],
         revision=base[1],
         r=joined.rank,
@@ -156,6 +139,16 @@ def _config(layout: Layout, joined: JoinedAdapter, base: Base) -> peft.LoraConfi
         auto_mapping=None if task_type else by_name,
         inference_mode=True,
     )
+    config.lora_dropout = list(backbone.model.peft_config.values())[-1].lora_dropout  # for further training
+    config.save_pretrained(str(directory))
+    tensors = dict(layout.tensors)
+    for path, (a, b) in joined.layers.items():
+        tensors |= {f"{layout.base}.{path}.lora_A.weight": a, f"{layout.base}.{path}.lora_B.weight": b}
+    named = {f"base_model.model.{name}": value.float().cpu().contiguous() for name, value in tensors.items()}
+    save_file(named, directory / WEIGHTS, metadata={"format": "pt"})
+    auto = layout.form.auto.replace("Auto", "AutoPeft") if config.task_type else "AutoPeftModel"
+    options = {name: value for name, value in layout.fields.items() if name != "is_causal"}
+    return Adapter(*base, auto, options, joined.rank, "is_causal" in layout.fields)
 
 
 def save_tokenizer(backbone: Backbone, directory: Path, pairs: bool, length: int | None = None) -> None:

@@ -1,11 +1,9 @@
 """A finished model in a store: its heads, the limits of its inputs, its history and its scores; without torch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from xstilts.backbones.families import checkpoint_of
 from xstilts.backbones.names import Pooling
@@ -51,7 +49,7 @@ class Finished:
     model: Record
 
     @classmethod
-    def find(cls, store: Store, key: str) -> Finished:
+    def find(cls, store: Store, key: str) -> Self:
         """The model of the stage whose key begins with `key`. Raises `StoreError` if it is not in the store."""
         asked = model = store.find(key)
         stages = {record.key: record for record in store.stages()}

@@ -116,10 +116,7 @@ def plain_config(backbone: Backbone) -> Any:
 
 
 def fit(config: Any, head: str) -> tuple[Form, type[Any], dict[str, Any]]:
-    """The first form of a head type that fits an architecture, its class, and fields of the configuration.
-
-    Raises `BackboneError` if none fits.
-    """
+    """The first form of a head type that fits an architecture, its class, and config fields. Raises `BackboneError`."""
     for form in FORMS.get(head, ()):
         library = getattr(transformers, form.auto)._model_mapping.get(type(config), None)
         if library is None or (config.model_type, form.auto) in _DIFFERENT:

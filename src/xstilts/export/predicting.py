@@ -63,11 +63,10 @@ def parse_columns(words: str, kind: str) -> dict[str, tuple[Name, ...]]:
 def read_examples(
     path: Path, kind: str, columns: Columns | None = None, language: str | None = None, form: str = ""
 ) -> list[Example]:
-    """All examples of a file, for a task type that answers. Raises `DataError`, `UnknownName`.
+    """All examples of a file, or those in `language` by its column `language`, for a task type that answers.
 
-    Args:
-        language: only rows of this language; the file must have a column `language`.
-        form: one of `FORMS`; by default that of the suffix, or of the content if there is no suffix.
+    `form` is one of `FORMS`; by default that of the suffix, or of the content without one. Raises `DataError` and
+    `UnknownName`.
     """
     if form and form not in FORMS:
         raise UnknownName("format", form, FORMS)

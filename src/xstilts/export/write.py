@@ -6,8 +6,7 @@ The card has what the store knows about the model, with metadata for the hub.
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -211,27 +210,21 @@ def export(
     if kind == "transformers" and not head.type:
         raise XstiltsError("--as transformers writes a head, and this model has none: leave it out to write vectors")
     below = to.with_name(f"{to.name}-base") if kind == "peft" else None
-    with _removed_on_error(below), new_folder(to) as scratch:
-        if kind == "sentence-transformers":
-            made = _vectors(found, head, layer, scratch)
-        else:
-            made = _model(found, head, below, scratch)
-        write_text(scratch / "README.md", card(found, made, to.resolve().name, words or Words()))
-        for path in scratch.glob("*.safetensors"):  # safetensors makes files that only their owner can read
-            path.chmod((scratch / "README.md").stat().st_mode)
-    return made
-
-
-@contextmanager
-def _removed_on_error(folder: Path | None) -> Iterator[None]:
-    """Removes a folder that was written inside the block if the block fails."""
-    there = folder is None or folder.exists()
+    there = below is None or below.exists()
     try:
-        yield
+        with new_folder(to) as scratch:
+            if kind == "sentence-transformers":
+                made = _vectors(found, head, layer, scratch)
+            else:
+                made = _model(found, head, below, scratch)
+            write_text(scratch / "README.md", card(found, made, to.resolve().name, words or Words()))
+            for path in scratch.glob("*.safetensors"):  # safetensors makes files that only their owner can read
+                path.chmod((scratch / "README.md").stat().st_mode)
     except BaseException:
-        if folder and not there:
-            shutil.rmtree(folder, ignore_errors=True)
+        if below and not there:
+            shutil.rmtree(below, ignore_errors=True)
         raise
+    return made
 
 
 def _opened(found: Finished, merge: bool = True) -> Backbone:
@@ -244,28 +237,24 @@ def _opened(found: Finished, merge: bool = True) -> Backbone:
     return backbone
 
 
-def _base_under(found: Finished, folder: Path) -> Base:
-    """The model under the adapters; written into `folder` if earlier phases trained it."""
-    directory = found.model.directory
-    if not (directory / "adapters").is_dir():
-        raise XstiltsError(f"stage {found.model.key} holds whole weights and no adapter: leave out --as peft")
-    if held_weights(directory).quantize:
-        raise XstiltsError("--as peft cannot write an adapter of 4-bit weights: leave it out to merge the two")
-    folders = chain(directory)
-    source, revision = source_of(folders[0])
-    below = folders[-2:][0]
-    if Changes.read(below):
-        if folder.exists():
-            raise XstiltsError(f"{folder}, for the model under the adapter, exists: name another folder with --to")
-        save_backbone(open_backbone(below), folder)
-        source = str(folder)
-    return str(Path(source).resolve()) if Path(source).is_dir() else source, revision
-
-
 def _model(found: Finished, head: Head, below: Path | None, directory: Path) -> Exported:
-    """`below`: where a model under adapters may be written; None merges them."""
+    """`below`: where the model under adapters is written if earlier phases trained it; None merges the adapters."""
     limits = found.encoding(head)
-    base = _base_under(found, below) if below else None
+    base: Base | None = None
+    if below:
+        own = found.model.directory
+        if not (own / "adapters").is_dir():
+            raise XstiltsError(f"stage {found.model.key} holds whole weights and no adapter: leave out --as peft")
+        if held_weights(own).quantize:
+            raise XstiltsError("--as peft cannot write an adapter of 4-bit weights: leave it out to merge the two")
+        folders = chain(own)
+        source, revision = source_of(folders[0])
+        if Changes.read(folders[-2:][0]):
+            if below.exists():
+                raise XstiltsError(f"{below}, for the model under the adapter, exists: name another folder with --to")
+            save_backbone(open_backbone(folders[-2:][0]), below)
+            source = str(below)
+        base = str(Path(source).resolve()) if Path(source).is_dir() else source, revision
     backbone = _opened(found, merge=base is None)
     if head.writes:
         auto = "AutoModelForCausalLM" if backbone.decoder else "AutoModelForSeq2SeqLM"

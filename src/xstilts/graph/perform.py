@@ -141,13 +141,3 @@ def _write_failure(store: Store, stage: Stage, text: str) -> str | None:
     except OSError:  # possibly the very error: a full disk
         return None
     return str(log)
-
-
-def runner_name(runner: str | Runner) -> str:
-    """`module:function`, by which another process finds the runner."""
-    if isinstance(runner, str):
-        return runner
-    module, function = getattr(runner, "__module__", "__main__"), getattr(runner, "__qualname__", "<")
-    importable = "<" not in function and module != "__main__"
-    assert importable, f"{runner} cannot be imported by a worker; use workers=0"
-    return f"{module}:{function}"

@@ -33,10 +33,7 @@ class Workers(AbstractContextManager[object], Protocol):
         """Start a stage that `fits`."""
 
     def receive(self, timeout: float) -> Iterator[tuple[Stage, Message]]:
-        """New messages; waits at most `timeout` seconds for the first one.
-
-        Raises `StageError` if no worker can be started, or a worker does not see the store.
-        """
+        """New messages, within `timeout` seconds. Raises `StageError` if a worker cannot start or see the store."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +117,13 @@ class Places(AbstractContextManager[object], Protocol):
 
 def how_it_ended(code: int) -> Message:
     """The message for an exit code, negative for a signal. A cluster sends SIGTERM when it takes a place back."""
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    return {"lost" if code == -signal.SIGTERM else "died": how}
+    return {"lost" if code == -signal.SIGTERM else "died": name_of_end(code)}
+
+
+def name_of_end(code: int) -> str:
+    """`SIGKILL`, or `signal 40` for one without a name; `exit code 1`."""
+    named = {one.value: one.name for one in signal.Signals}
+    return f"exit code {code}" if code >= 0 else named.get(-code, f"signal {-code}")
 
 
 def code_path() -> dict[str, str]:

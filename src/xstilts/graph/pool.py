@@ -17,7 +17,7 @@ from typing import Any, Literal, NoReturn, Self
 from xstilts.core.errors import StageError
 from xstilts.core.stopping import GRACE_SECONDS, handled
 from xstilts.graph.locks import RUNNING, running
-from xstilts.graph.perform import Message, Work, runner_name
+from xstilts.graph.perform import Message, Work
 from xstilts.graph.places import Needs, Places, Seat
 from xstilts.graph.stage import Stage, to_rows
 
@@ -112,9 +112,15 @@ class Pool:
         has_gpus = places.gpus is None or places.gpus or not any(one.gpus for one in needs.values())
         assert has_gpus, "a stage needs a GPU, and the place has none"
         self._store, self._places, self._needs, self._threads = work.store, places, needs, threads
+        runner = work.runner
+        if not isinstance(runner, str):  # by its name another process finds it
+            module, function = getattr(runner, "__module__", "__main__"), getattr(runner, "__qualname__", "<")
+            importable = "<" not in function and module != "__main__"
+            assert importable, f"{runner} cannot be imported by a worker; use workers=0"
+            runner = f"{module}:{function}"
         self._hello: Message = {
             "store": str(work.store.root),
-            "runner": runner_name(work.runner),
+            "runner": runner,
             "settings": dict(work.settings),
             "resumable": sorted(work.resumable),
             "path": [str(Path(place).absolute()) for place in sys.path],

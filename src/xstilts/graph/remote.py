@@ -116,10 +116,7 @@ class Remote:
         return record if record.astray else record.sound()
 
     def push(self, stage: Stage, store: Store) -> str:
-        """Upload a finished stage of `store`, unless it is there. Returns the reason if it cannot be pushed, else "".
-
-        Raises `StoreError` if the remote cannot be written.
-        """
+        """Upload a finished stage unless it is there; returns why it cannot be pushed, or "". Raises `StoreError`."""
         with self._faults(f"pushing to {self.url} failed", stage):
             before = self._digest(stage)
             if before is not None and _DIGEST.fullmatch(before) and before != self._damaged.get(stage):

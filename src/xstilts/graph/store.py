@@ -179,10 +179,7 @@ class Store:
                 self._read.pop(directory, None)
 
     def publish(self, stage: Stage, started: datetime) -> bool:
-        """Finish our attempt with one rename; call it while holding the lock.
-
-        False if another attempt was first, or has removed this one.
-        """
+        """Finish our attempt with one rename, under the lock; False if another one was first, or removed this one."""
         partial = self.partial(stage)
         seal(stage, partial, [record.environment for record in self.records(stage.inputs.values())], started)
         return self.accept(stage, partial, self._own[stage].older if stage in self._own else ())

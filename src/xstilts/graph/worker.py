@@ -120,8 +120,9 @@ def _send(wire: IO[str], message: dict[str, Any]) -> None:
 
 
 def _listen(source: IO[str], commands: queue.SimpleQueue[dict[str, Any]]) -> None:
-    for line in source:
-        commands.put(json.loads(line))
+    with suppress(ValueError):  # half a line of a driver that was killed
+        for line in source:
+            commands.put(json.loads(line))
     if request_stop():
         time.sleep(GRACE_SECONDS)
     _end()

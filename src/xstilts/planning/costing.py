@@ -251,14 +251,19 @@ def training(shape: Mapping[str, Any], tuning: Tuning, load: Load, hardware: Har
 
 
 def inference(
-    shape: Mapping[str, Any], tuning: Tuning, load: Load, hardware: Hardware, how: tuple[Any, float, bool]
+    shape: Mapping[str, Any],
+    tuning: Tuning,
+    load: Load,
+    hardware: Hardware,
+    route: Any,
+    tokens: float,
+    all_layers: bool = False,
 ) -> Cost:
-    """The cost of prediction; `how` is (route, tokens at a time, whether every layer's states are read).
+    """The cost of prediction of so many `tokens` at a time; `all_layers`: the states of every layer are read.
 
     FLOPs per token: 2 N + 4 L A S (Kaplan et al. 2020, without masked keys in a segment). Memory at the peak: weights,
     one layer's activations, and the states of every layer if a task reads them.
     """
-    route, tokens, all_layers = how
     counts, bf16 = counts_of(shape, tuning, route), load.precision == "bf16"
     flops = load.tokens * (2.0 * counts.linear + _attention_flops(counts, load.keys) + 2.0 * counts.adapters)
     states = 4.0 * counts.hidden * (counts.layers + 1 if all_layers else 2)

@@ -174,8 +174,8 @@ class Planner:
     ) -> Cost:
         shape, route = self._model(stage)
         load = Load(tokens=passes * data.total, keys=data.keys, longest=data.longest, precision=precision)
-        how = (route, min(at_once, data.total), all_layers)
-        return costing.inference(shape, _adapted(stage), load, self.hardware, how)
+        tokens = min(at_once, data.total)
+        return costing.inference(shape, _adapted(stage), load, self.hardware, route, tokens, all_layers)
 
     def load_of(self, stage: Stage, options: TrainConfig) -> tuple[Load, list[Amount]]:
         """The work of a train stage, with the mixture drawn as in `build_phase`."""

@@ -244,7 +244,7 @@ def leaderboard(store: Store) -> tuple[list[Ranked], list[str]]:
         table = ScoreTable(tuple(measured)).targets()
         options = Replication(worlds={int(seed): int(world) for seed, world in grid["worlds"]})
         for (task,), part in table.groups("task").items():
-            rows += _ranked(name, part, known[task], (grid["controls"], options))
+            rows += _ranked(name, part, known[task], grid["controls"], options)
     if not rows:
         why = "; ".join(notes) or "`xstilts run` computes them"
         raise XstiltsError(f"no experiment has a finished score that can be read in {store.root}: {why}")
@@ -268,10 +268,9 @@ def _measured(cell: Cell, store: Store) -> Iterator[Measured]:
 
 
 def _ranked(
-    name: str, part: ScoreTable, known: Collection[str], how: tuple[Mapping[str, str], Replication]
+    name: str, part: ScoreTable, known: Collection[str], controls: Mapping[str, str], options: Replication
 ) -> Iterator[Ranked]:
     """The recipes of an experiment on one target, in languages that are not `known` from training data."""
-    controls, options = how
     (task,), chosen = part.distinct("task"), {score.language for score in part.scores if score.chosen_on}
     codes = [code for code in part.distinct("language") if code not in {*known, *chosen}]
     runs = replicates(part, task)

@@ -13,6 +13,7 @@ from urllib.parse import urldefrag
 
 from pydantic import TypeAdapter, ValidationError
 
+from xstilts.core.decoding import find
 from xstilts.core.errors import DataError
 from xstilts.core.files import read_text, sha256, write_json, write_text
 from xstilts.sources.downloads import Bytes, beside, download, read_parquet, snapshot, unpack
@@ -106,7 +107,7 @@ def fetch(task: Task, request: Request) -> Iterator[Bytes | Fetched]:
     archives: dict[str, list[tuple[DataFile, Direct]]] = {}  # each is downloaded once
     for file in files:
         path = root / file.path
-        if path.exists() or path.with_name(f"{path.name}.gz").exists():
+        if path.exists() or find(path) is not None:
             if file.path in lock.files and path.exists() and sha256(path) != lock.files[file.path].sha256:
                 raise DataError("differs from what was fetched (checksum); delete it to fetch it again", path)
             yield Fetched(file.path, kept=True)

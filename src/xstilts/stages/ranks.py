@@ -38,7 +38,7 @@ from xstilts.core.machine import Machine
 from xstilts.core.stopping import request_stop, stop_requests
 from xstilts.graph.job import Job, Report
 from xstilts.graph.on_ray import MEETING
-from xstilts.graph.places import code_path
+from xstilts.graph.places import code_path, name_of_end
 from xstilts.graph.stage import Stage
 from xstilts.stages import KINDS
 
@@ -145,8 +145,7 @@ def _follow(store: TCPStore, left: set[int], report: Report) -> bool:
             case {"stopped": _}:
                 stopped = True
             case {"code": code} if code:
-                how = signal.Signals(-code).name if code < 0 else code
-                raise StageError(f"rank {rank} ended with {how}; its output is in the stage's log.txt")
+                raise StageError(f"rank {rank} ended with {name_of_end(code)}; its output is in the stage's log.txt")
     return stopped
 
 

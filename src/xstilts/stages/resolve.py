@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from xstilts.backbones.families import CHECKPOINTS, checkpoint_of, family_of
-from xstilts.backbones.names import LAYER_FIELDS, WIDTH_FIELDS, Output, Pooling, Similarity, check_folder, json_fields
+from xstilts.backbones.names import LAYER_FIELDS, WIDTH_FIELDS, Output, Pooling, Similarity, check_folder
 from xstilts.core.errors import ConfigError
+from xstilts.core.files import read_object
 from xstilts.core.strict import Codes, Strict
 from xstilts.graph.stage import drop_defaults
 
@@ -115,7 +116,7 @@ def shape_of(
 def _config_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Configuration of a model in the catalogue, in its folder or in an experiment."""
     known = checkpoint_of(source) if source else None
-    config = known.shape if known else json_fields(Path(source) / "config.json") if source else fields
+    config = known.shape if known else read_object(Path(source) / "config.json") if source else fields
     return {**config, "model_type": architecture or (known.model_type if known else config.get("model_type"))}
 
 

@@ -32,11 +32,9 @@ class Protocol:
     def of(cls, table: ScoreTable, languages: Collection[str]) -> Protocol:
         """The protocol of one run's scores on one target, in some of its languages."""
         rows = [row for row in table.targets().rows if row.score.language in languages]
-        scores, sources = [row.score for row in rows], dict[str, set[str]]()
-        for row in rows:
-            sources.setdefault(row.score.language, set()).add(row.source)
-        counts: dict[str, int] = {}
-        for one in scores:
+        scores, sources, counts = [row.score for row in rows], dict[str, set[str]](), dict[str, int]()
+        for row, one in zip(rows, scores):
+            sources.setdefault(one.language, set()).add(row.source)
             counts[one.language] = max(one.n, counts.get(one.language, 0))
         parts = {part for one in scores for part in one.signature.split(" | ") if part.startswith(SCRIPT)}
         return cls(

@@ -70,16 +70,11 @@ class Replicates:
             points = np.array([[place.point for place in row] for row in rows]).mean(axis=1)
             noise = [_mean(place.noise for place in row) for row in rows]
             total = sum(place.examples for place in rows[0])
-            models = tuple(_model(row, seed) for row, seed in zip(rows, seeds, strict=True))
+            stages = [sorted(set().union(*(place.stages for place in row))) for row in rows]
+            models = tuple(" ".join(s) if s and all(s) else f"seed {seed}" for s, seed in zip(stages, seeds))
             known = tuple(one for one in noise if one is not None)
             made.append(Series(seeds, common, points, known if len(known) == len(seeds) else None, total, models))
         return made
-
-
-def _model(row: Sequence[Place], seed: int) -> str:
-    """The stages behind one run's scores with a seed; the seed itself if they are not known."""
-    stages = sorted(set().union(*(place.stages for place in row)))
-    return " ".join(stages) if all(stages) and stages else f"seed {seed}"
 
 
 def _names(runs: Sequence[Run]) -> str:

@@ -83,10 +83,7 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Scores in a fixed order, none twice.
-
-    Raises `XstiltsError` if two rows are one measurement with different values, or a value is not a number.
-    """
+    """Scores in a fixed order, none twice. Raises `XstiltsError` for two values of one, or one that is not a number."""
 
     rows: tuple[Measured, ...]
 

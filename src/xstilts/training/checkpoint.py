@@ -42,12 +42,8 @@ def save_checkpoint(
 ) -> None:
     """Write `directory/checkpoint`; the previous one is replaced when the new one is complete.
 
-    All ranks must call it. Any number of ranks can load it.
-
-    Args:
-        step: finished optimizer steps.
-        notes: JSON that must agree with the step, such as counts for the log.
-        beside: other files in `directory` that it needs -> their SHA-256.
+    All ranks must call it. Any number of ranks can load it. `step` counts finished optimizer steps; `notes` are JSON
+    that must agree with it, such as counts for the log; `beside`: other files in `directory` with their SHA-256.
     """
     scratch = directory / "checkpoint.new"
     if team().leads:
@@ -100,7 +96,6 @@ def _digest(record: Mapping[str, Any]) -> str:
 
 
 def _damage(place: Path) -> str:
-    """The damage of a checkpoint; empty if it is complete."""
     try:
         record = read_json(place / STEP)
         if record.pop("sha256") != _digest(record):
@@ -116,11 +111,7 @@ def _damage(place: Path) -> str:
 
 
 def sift_checkpoints(directory: Path) -> tuple[int, list[str]]:
-    """Remove damaged checkpoints.
-
-    Returns:
-        the finished steps of the one that is left, 0 without one; what was removed, and why.
-    """
+    """Remove damaged checkpoints; returns the finished steps of the one that is left (or 0), and what was removed."""
     removed: list[str] = []
     for place in [directory / name for name in PLACES if (directory / name).exists()]:
         if not (problem := _damage(place)):
@@ -133,10 +124,7 @@ def sift_checkpoints(directory: Path) -> tuple[int, list[str]]:
 def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> tuple[int, dict[str, Any]]:
     """Restore the last complete checkpoint; returns its finished steps and notes, or (0, {}) without one.
 
-    Every rank reads its own part, tensor by tensor.
-
-    Raises:
-        StageError: ranks see different checkpoints.
+    Every rank reads its own part, tensor by tensor. Raises `StageError` if ranks see different checkpoints.
     """
     final = next((directory / name for name in PLACES if (directory / name).exists()), None)
     record: dict[str, Any] = read_json(final / STEP) if final else {"step": 0, "notes": {}}
@@ -197,10 +185,7 @@ def drop_checkpoint(directory: Path) -> None:
 def moments(steps: int, count: int, every: int | None = None) -> tuple[int, ...]:
     """Numbers of finished steps, ascending, at which snapshots are taken; the last is the end.
 
-    Args:
-        steps: of the phase.
-        count: snapshots at equal distances, or fewer if there are fewer steps.
-        every: steps between two, instead of `count`.
+    There are `count` at equal distances (or fewer if there are fewer steps), or one `every` so many steps.
     """
     if every is not None:
         return (*range(every, steps, every), steps)
@@ -210,8 +195,7 @@ def moments(steps: int, count: int, every: int | None = None) -> tuple[int, ...]
 class Snapshots:
     """The snapshots in a stage's folder, for the leading rank.
 
-    Args:
-        known: step of the snapshot that was current at the checkpoint from which the phase resumes.
+    `known` is the step of the snapshot that was current at the checkpoint from which the phase resumes.
     """
 
     def __init__(self, directory: Path, known: int | None) -> None:
@@ -231,7 +215,6 @@ class Snapshots:
         self._clear()
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights of the current snapshot."""
         assert self.current is not None
         found: dict[str, Tensor] = load_file(self._path(self.current))
         return found
@@ -251,7 +234,6 @@ class Snapshots:
         self._clear()
 
     def drop(self) -> None:
-        """Remove all."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, step: int) -> Path:

@@ -9,10 +9,8 @@ So there are at least `STEPS` steps of `BATCH` examples, and at least `EPOCHS` p
 jiant takes 1e-5 for XLM-R Large on XTREME. Adapters take about ten times that (Hu et al. 2022, appendix D).
 """
 
-from __future__ import annotations
-
 import math
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -77,7 +75,7 @@ class TrainConfig(Strict):
     restarts: int = Field(default=0, ge=0, description="number of other seeds to try if a run diverges or collapses")
 
     @model_validator(mode="after")
-    def _adapted(self) -> TrainConfig:
+    def _adapted(self) -> Self:
         if self.select == "average" and self.lora is not None:
             raise ValueError(
                 "the mean of adapters' factors is not the mean of their products: give no `average` with `lora`"
@@ -125,9 +123,7 @@ def left_open(options: TrainConfig) -> tuple[str, ...]:
 def fitted(options: TrainConfig, examples: int, width: int | None) -> TrainConfig:
     """The options with epochs by the number of examples and a learning rate by the model's width, unless given.
 
-    Args:
-        examples: that the phase trains on; `ENOUGH` for any larger number.
-        width: size of the model's hidden states; None if unknown.
+    `examples` is `ENOUGH` for any larger number; `width` is the size of the model's hidden states, None if unknown.
     """
     open_, chosen = left_open(options), {}
     if "epochs" in open_:

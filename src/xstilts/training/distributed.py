@@ -9,7 +9,7 @@ Ranks are started by `xstilts.stages.ranks`, with RANK, LOCAL_RANK, WORLD_SIZE, 
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,9 +37,8 @@ NO_LIMIT = timedelta(days=365)
 class Team:
     """The processes that train together, seen from this one.
 
-    Attributes:
-        words: a group of all of them on the CPU that may wait without limit: NCCL gives up after ten minutes, and makes
-            the device wait too.
+    `words` is a group of all of them on the CPU that may wait without limit: NCCL gives up after ten minutes, and makes
+    the device wait too.
     """
 
     rank: int = 0
@@ -65,7 +64,6 @@ class Team:
         return own
 
     def sum(self, value: Tensor) -> Tensor:
-        """The sum over all ranks."""
         if self.size > 1:
             dist.all_reduce(value)
         return value
@@ -129,17 +127,11 @@ def spread(module: nn.Module, backbone: Backbone, machine: Machine) -> nn.Module
     if not machine.shard:
         return DistributedDataParallel(module.to(machine.device), find_unused_parameters=True)
     mesh = init_device_mesh(torch.device(machine.device).type, (size,))
-    pinned = mesh.device_type == "cuda"
-    offload = CPUOffloadPolicy(pin_memory=pinned) if machine.offload else OffloadPolicy()
+    offload = CPUOffloadPolicy(pin_memory=mesh.device_type == "cuda") if machine.offload else OffloadPolicy()
     for layer in layer_stack(backbone):
         fully_shard(layer, mesh=mesh, offload_policy=offload)
     fully_shard(module, mesh=mesh, offload_policy=offload)
     return module
-
-
-def unsynchronised(module: nn.Module) -> AbstractContextManager[Any]:
-    """A block for all micro-batches of a step but the last: gradients are not summed over ranks yet."""
-    return module.no_sync() if isinstance(module, DistributedDataParallel) else nullcontext()
 
 
 def recompute_layers(backbone: Backbone) -> None:

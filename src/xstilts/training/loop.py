@@ -1,15 +1,14 @@
 """The one training loop: a generator of step records. Its caller decides when to log, save or stop."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW, Optimizer
 
 from xstilts.backbones.backbone import Backbone, autocast
@@ -21,7 +20,7 @@ from xstilts.core.seeds import derive_seed, generator
 from xstilts.task_types import Batch, TaskType
 from xstilts.task_types.features import Features
 from xstilts.training.config import TrainConfig
-from xstilts.training.distributed import own_part, team, unsynchronised, whole
+from xstilts.training.distributed import own_part, team, whole
 from xstilts.training.mixture import Part
 from xstilts.training.model import Model, clip_gradients
 from xstilts.training.plan import Plan
@@ -65,10 +64,9 @@ class Phase:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Their names."""
         return tuple(part.task for part in self.parts)
 
-    def suited(self, backbone: Backbone) -> Phase:
+    def suited(self, backbone: Backbone) -> Self:
         """The same phase with task types as this backbone needs them."""
         return replace(self, types=tuple(each.suited(backbone) for each in self.types))
 
@@ -113,12 +111,8 @@ def train(
     If a single device runs out of memory, the step starts again with half the tokens at a time, which holds for the
     following steps too.
 
-    Args:
-        losses: the model's `Losses`, spread over several devices; by default on this one.
-
-    Raises:
-        FailedRun: a loss is not finite.
-        OutOfMemory: one of several devices is out of memory, or memory does not suffice for one text.
+    `losses` are the model's `Losses`, spread over several devices; by default on this one. Raises `FailedRun` if a loss
+    is not finite, and `OutOfMemory` if one of several devices is out of memory, or it does not suffice for one text.
     """
     config = phase.config
     if losses is None:
@@ -195,8 +189,7 @@ def collate(phase: Phase, step: int, machine: Machine) -> Iterator[Batch]:
     else:
         groups = [np.argsort(-lengths, kind="stable")]
     seed = derive_seed(phase.plan.seed, "dropout", step)
-    batches = task_type.micro_batches(features, rows, groups, rng)
-    for positions, batch in zip(groups, batches, strict=True):
+    for positions, batch in zip(groups, task_type.micro_batches(features, rows, groups, rng), strict=True):
         if not batch.count:
             continue
         sizes = np.diff(features.first_segment)[rows[positions]]
@@ -216,7 +209,8 @@ def accumulate(losses: nn.Module, phase: Phase, source: int, batches: Sequence[B
     total = torch.zeros((), device=device)
     own = ours.share(batches)
     for number, (batch, factor) in enumerate(own, start=1):
-        with unsynchronised(losses) if number < len(own) else nullcontext():
+        # Gradients are summed over ranks in the last one.
+        with losses.no_sync() if isinstance(losses, DistributedDataParallel) and number < len(own) else nullcontext():
             loss = factor * losses(source, batch.to(device))
             # DDP and FSDP take the mean over ranks.
             (loss * (ours.size * phase.parts[source].weight / count)).backward()
@@ -225,15 +219,7 @@ def accumulate(losses: nn.Module, phase: Phase, source: int, batches: Sequence[B
 
 
 def _last_finite(phase: Phase, record: StepRecord, losses: Sequence[float], before: float | None) -> float:
-    """The loss of the last step.
-
-    Args:
-        losses: of the steps since the last call, up to that of `record`.
-        before: the loss before these.
-
-    Raises:
-        FailedRun: one of them is infinite or NaN.
-    """
+    """The last of the losses up to that of `record`; `before` is the one before. Raises `FailedRun` if not finite."""
     for step, loss in enumerate(losses, start=record.step + 1 - len(losses)):
         if not np.isfinite(loss):
             task = phase.tasks[phase.plan[step].source]
@@ -244,11 +230,7 @@ def _last_finite(phase: Phase, record: StepRecord, losses: Sequence[float], befo
 
 
 def check_weights(model: nn.Module, record: StepRecord) -> None:
-    """Refuse weights that are not finite after a step; all ranks call it.
-
-    Raises:
-        FailedRun: a weight is infinite or NaN.
-    """
+    """Raises `FailedRun` if a weight is infinite or NaN after a step; all ranks call it."""
     trained = [own_part(parameter.detach()) for parameter in model.parameters() if parameter.requires_grad]
     largest = nn.utils.get_total_norm([part for part in trained if part.numel()], float("inf"))
     if team().sum(1.0 - largest.isfinite().float()):

@@ -5,11 +5,9 @@ With n_i examples, capped at K:  proportional min(n_i, K) / sum;  temperature mi
 step k of n lie on the line from the first step's to the last's (jiant's time-dependent sampler).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -32,8 +30,7 @@ def probabilities(
 ) -> np.ndarray:
     """Probability of each task, summing to 1. A given rate is a task's share; the other tasks divide the rest.
 
-    Raises:
-        ConfigError: rates that are negative, or sum above 1 while other tasks have none.
+    Raises `ConfigError` for rates that are negative, or sum above 1 while other tasks have none.
     """
     n = np.minimum(np.asarray(sizes, dtype=np.float64), cap)
     assert n.min() > 0, "an empty task in a mixture"
@@ -107,8 +104,7 @@ class Mixture:
     end: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Mixture:
-        """The mixture of a train stage."""
+    def of(cls, config: Mapping[str, Any]) -> Self:
         parts = (Part(**{**row, "labels": tuple(row["labels"])}) for row in config["components"])
         return cls(tuple(parts), **config["sampling"])
 
@@ -124,10 +120,7 @@ class Mixture:
         """The draws of a phase.
 
         A phase given in epochs has the steps of its own parts, and those of replay on top. One given in steps has these
-        in all.
-
-        Args:
-            sizes: instances of each part.
+        in all. `sizes` are the instances of each part.
         """
         own = [i for i, part in enumerate(self.parts) if not part.replayed]
 

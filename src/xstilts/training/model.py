@@ -112,14 +112,9 @@ def saved_heads(directory: Path) -> dict[HeadSpec, dict[str, torch.Tensor]]:
 def restore_heads(model: Model, directory: Path, keep: Mapping[str, Path]) -> dict[str, list[str]]:
     """Load heads of earlier phases: pretrained ones always, and those of the tasks in `keep`, each from its folder.
 
-    A pretrained head that this phase does not train is carried on for later ones.
-
-    Args:
-        directory: of the previous phase.
-
-    Returns:
-        which heads were `loaded`, `carried`, `dropped` (present before, not used), and which are `fresh`. This is
-        recorded, since silently reused or dropped heads have changed published numbers.
+    `directory` is that of the previous phase. A pretrained head that this phase does not train is carried on for later
+    ones. Returns which heads were `loaded`, `carried`, `dropped` (present before, not used) and `fresh`. This is
+    recorded, since silently reused or dropped heads have changed published numbers.
     """
     folders = {folder: saved_heads(folder) for folder in {directory, *keep.values()}}
     before = folders[directory]
@@ -162,12 +157,8 @@ def narrow(model: Model, tokens: np.ndarray) -> Tensor | None:
     """Keep only the rows of these tokens in the word embedding, where that gives the same result.
 
     It does if the embedding is trained and only looked up: neither an output layer nor a head of the phase reads it.
-
-    Args:
-        tokens: ids of all data that the phase is trained and judged on.
-
-    Returns:
-        the active rows, [A] int64, ascending; None where all rows stay.
+    `tokens` are ids of all data that the phase is trained and judged on. Returns the active rows, [A] int64, ascending;
+    None where all rows stay.
     """
     backbone = model.backbone
     words: Any = backbone.model.get_input_embeddings()
@@ -188,11 +179,7 @@ def narrow(model: Model, tokens: np.ndarray) -> Tensor | None:
 
 
 def decay(config: TrainConfig, done: Sequence[int], steps: int) -> float:
-    """The factor of a row without gradients in a phase of `steps` steps.
-
-    Args:
-        done: finished steps of the weights that are kept; several if they are averaged.
-    """
+    """The factor of a row without gradients after `done` of `steps` steps; the mean if several weights are averaged."""
     rates = np.array([config.rate(step, steps) for step in range(max(done))])
     factors = np.cumprod(np.concatenate([[1.0], 1.0 - rates * config.weight_decay]))
     return float(np.mean(factors[list(done)]))
@@ -204,15 +191,13 @@ def clip_gradients(module: nn.Module, backbone: Backbone, largest: float) -> Ten
     Squares of the word embedding's rows are summed in float64: rows without gradient do not change the rounding.
     """
     words = None if is_sharded(module) else backbone.embeddings
-    gradients = [
-        _by_rows(one.grad) if one is words else one.grad for one in module.parameters() if one.grad is not None
-    ]
+    gradients = []
+    for one in module.parameters():
+        if one is words and one.grad is not None:
+            rows_V = torch.linalg.vector_norm(one.grad, dim=1, dtype=torch.float32)
+            gradients.append(torch.linalg.vector_norm(rows_V, dtype=torch.float64).to(one.grad.dtype))
+        elif one.grad is not None:
+            gradients.append(one.grad)
     norm: Tensor = nn.utils.get_total_norm(gradients)
     nn.utils.clip_grads_with_norm_(module.parameters(), largest, norm)
     return norm
-
-
-def _by_rows(gradient_VE: Tensor) -> Tensor:
-    rows_V = torch.linalg.vector_norm(gradient_VE, dim=1, dtype=torch.float32)
-    norm: Tensor = torch.linalg.vector_norm(rows_V, dtype=torch.float64)
-    return norm.to(gradient_VE.dtype)

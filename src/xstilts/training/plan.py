@@ -8,12 +8,10 @@ Packing needs no sorting by length, so the order is fully random. `bucket` sorts
 pays on the padded route and where attention over unequal segments is slow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -46,17 +44,13 @@ class Source:
     shares: tuple[float, ...]
 
     @classmethod
-    def single(cls, name: str, lengths: Array) -> Source:
+    def single(cls, name: str, lengths: Array) -> Self:
         return cls(name, lengths, (np.arange(len(lengths)),), (1.0,))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Batches of `batch_size` instances for `steps` optimizer steps.
-
-    Attributes:
-        probabilities: of each source; `annealed`: those of the last step, approached on a line.
-    """
+    """Batches of `batch_size` instances; `probabilities`: of each source; `annealed`: those of the last step."""
 
     sources: tuple[Source, ...]
     probabilities: tuple[float, ...]
@@ -90,15 +84,11 @@ class Plan:
 
     def __getitem__(self, step: int) -> Step:
         """The rows of optimizer step `step`, from 0."""
-        source = int(self.sequence[step])
-        return Step(source, self._batch(source, int(self._ordinals[step])))
-
-    def _batch(self, source: int, ordinal: int) -> Array:
+        source, ordinal = int(self.sequence[step]), int(self._ordinals[step])
         if self.bucket <= 1:
-            return self._stream(source, ordinal * self.batch_size, (ordinal + 1) * self.batch_size)
+            return Step(source, self._stream(source, ordinal * self.batch_size, (ordinal + 1) * self.batch_size))
         block, place = divmod(ordinal, self.bucket)
-        rows: Array = self._block(source, block)[place]
-        return rows
+        return Step(source, self._block(source, block)[place])
 
     @lru_cache(maxsize=8)  # noqa: B019 - a plan lives as long as its run
     def _block(self, source: int, block: int) -> Array:
