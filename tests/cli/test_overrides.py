@@ -113,7 +113,7 @@ def test_a_limited_run_stands_beside_the_whole_one_and_says_what_it_is(place: Pa
     words = "only a sample of 8 examples of each split and language is read"
     code, out, _ = typed("check", "own.yaml", "--limit", 8)
     assert (code, f"note: {words}" in out) == (0, True)
-    assert "2 steps of 4 examples, drawn from 8 (1 epochs)" in out
+    assert "2 steps of 4 examples, drawn from 8 (1 epoch)" in out
     code, out, err = typed("run", "own.yaml", "--limit", 8, "--set", "train.head_dropout=0.0", "--workers", 0)
     assert (code, f"note: {words}" in err) == (0, True)
     assert "on cpu\n" in out

@@ -68,12 +68,13 @@ def test_ids_and_labels_may_be_numbers_in_json(tmp_path: Path) -> None:
 def test_what_the_language_column_says_is_counted(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("lang,text\npt,a\npt_BR,b\nund,c\n,d\nzh-TW,e\npt,f\n")
     header = Header({"language": ("lang",), "text": ("text",)})
-    assert languages_told(tmp_path / "a.csv", header, ("pt", "zh-Hant")) == [
-        "2 rows are in none of the task's languages and left out: 'und' (1), '' (1)",
-        "'pt' (2), 'pt_BR' (1) are read as one language, 'pt'",
-    ]
-    assert languages_told(tmp_path / "a.csv", header, ("pt",))[0].endswith("'und' (1), '' (1), 'zh-TW' (1)")
-    assert languages_told(tmp_path / "a.csv", Header({"text": ("text",)}), ("pt",)) == []
+    both, none = ("pt", "zh-Hant"), "2 rows are in none of the task's languages and left out: 'und' (1), '' (1)"
+    spelled = "'pt' (2), 'pt_BR' (1) are read as one language, 'pt'"
+    assert languages_told(tmp_path / "a.csv", header, both, both) == [none, spelled]
+    unread = "1 row is left out, since the file is read in pt only: 'zh-TW' (1)"
+    assert languages_told(tmp_path / "a.csv", header, both, ("pt",)) == [none, unread, spelled]
+    assert languages_told(tmp_path / "a.csv", header, ("pt",), ("pt",))[0].endswith("'und' (1), '' (1), 'zh-TW' (1)")
+    assert languages_told(tmp_path / "a.csv", Header({"text": ("text",)}), ("pt",), ("pt",)) == []
 
 
 def test_rows_of_other_languages_are_left_out_where_a_column_says_so(tmp_path: Path) -> None:
@@ -209,6 +210,8 @@ FAULTS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
         "a.bio:2: expected 2 columns, found 3, separated by"),
     "a column behind the last": ("a.bio", "a O\n", "tagging", {"tags": 4},
         "a.bio:1: expected 4 columns, found 2, separated by blanks"),
+    "tags in a table": ("a.csv", "words,tags\nA dog,O O\n", "tagging", {},
+        "a.csv: tagging reads JSON, Parquet or tagged words (one per line), not CSV"),
     "an unknown tag": ("a.bio", "a O\n\nb X\n", "tagging", {"labels": ("O", "Y")}, "a.bio:3: unknown label 'X'"),
     "a header of tagged words": ("a.tsv", "Token\tpos\nJo\tNOUN\n", "tagging", {},
         "a.tsv:1: the first line is a header (Token, pos): remove it"),

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from export.exported import World
+from xstilts.core.errors import DataError
 from xstilts.core.files import read_jsonl
+from xstilts.export.finished import Finished
 from xstilts.graph.store import Store
+from xstilts.session.models import Model
 from xstilts.tasks import TASKS
 
 Typed = Callable[..., tuple[int, str, str]]
@@ -130,3 +133,15 @@ def test_what_cannot_be_read_is_one_line_and_nothing_is_written(
     assert message in err
     assert err.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_python_refuses_what_the_command_refuses(world: World) -> None:
+    def model(task: str) -> Model:
+        return Model(Finished.find(Store(world.store), world.key(task)))
+
+    with pytest.raises(DataError, match="the model reads pairs of texts, and input 0 has none"):
+        model("micro_nli").predict(["x"])
+    single = model("micro_topic")
+    with pytest.raises(DataError, match="the model reads single texts, and input 1 has a `pair`"):
+        single.predict(["x", {"text": "x", "pair": "y"}])
+    assert [row["id"] for row in single.predict([{"id": "p", "text": "x"}, "y"])] == ["p", "1"]

@@ -9,13 +9,14 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.data.examples import TaggedExample, TextExample
-from xstilts.export.predicting import read_examples
+from xstilts.export.predicting import check_pairs, examples_of, read_examples
 
 ROWS = [{"text": 'a "b", c', "label": "x"}, {"text": "d", "label": "y"}]
 LINES = "".join(f"{json.dumps(row)}\n" for row in ROWS)
@@ -89,3 +90,67 @@ def test_what_could_be_read_in_two_ways_is_asked_for(tmp_path: Path, pipe: Calla
     packed.write_bytes(b"no bzip2")
     with pytest.raises(DataError, match=r"b\.txt\.bz2: cannot be read \(its name ends in \.bz2"):
         read_examples(packed, "tagging")
+
+
+def test_a_language_is_asked_of_a_column_alone(tmp_path: Path) -> None:
+    """It was ignored where no column was called `language`."""
+    table, lines = tmp_path / "a.csv", tmp_path / "a.txt"
+    table.write_text("text,lang\na,am\nb,cy\n")
+    lines.write_text("a\n")
+    with pytest.raises(DataError, match=r"no column 'language' for .* here: text, lang; say --columns language=lang$"):
+        read_examples(table, "classification", language="am")
+    columns = {"language": ("lang",)}
+    assert [one.id for one in read_examples(table, "classification", columns, language="am")] == ["2"]
+    with pytest.raises(DataError, match="holds no examples in language 'qqq'"):
+        read_examples(table, "classification", columns, language="qqq")
+    for kind, form in (("classification", ""), ("tagging", ""), ("tagging", "words")):
+        with pytest.raises(DataError, match=r"has no column that says the language: leave out --language am$"):
+            read_examples(lines, kind, language="am", form=form)
+
+
+def test_words_are_not_read_from_csv(tmp_path: Path) -> None:
+    """The header was taken for a word."""
+    (tmp_path / "a.csv").write_text("words\nA dog\n")
+    with pytest.raises(DataError, match=r"tagging reads JSON, .* not CSV: words need --format words$"):
+        read_examples(tmp_path / "a.csv", "tagging")
+
+
+def test_values_of_python_are_read_as_rows_are() -> None:
+    pd = pytest.importorskip("pandas")
+    rows = [{"id": "p", "text": "a"}, {"id": "q", "text": "b"}]
+    expected = [TextExample("p", "a", None, None), TextExample("q", "b", None, None)]
+    for given in (rows, iter(rows), pd.DataFrame(rows), pa.Table.from_pylist(rows)):
+        assert examples_of(given, "classification") == expected
+    assert examples_of(pd.Series(["a"]), "classification") == [TextExample("0", "a", None, None)]
+    sentence = [TaggedExample("0", ("A", "dog"), None)]
+    words = ("A", "dog")
+    for one in ("A dog", words, [*words], {"words": words}, {"tokens": [*words]}):
+        assert examples_of([one], "tagging") == sentence
+    assert examples_of(pd.DataFrame({"words": [np.array(words, object)]}), "tagging") == sentence
+
+
+@pytest.mark.parametrize(
+    ("inputs", "problem"),
+    [
+        ("A dog", r"^the inputs are one text: give a list$"),
+        ({"text": "a"}, r"^the inputs are one mapping: give a list$"),
+        ([1], r"^input 0: expected a text or a mapping by field, found int$"),
+        ([["A", "dog"]], r"^input 0: expected a text or a mapping by field, found list$"),
+        (["a", {"txt": "b"}], r"^input 1: unknown field 'txt' \(classification has id, text, pair\)$"),
+        ([{"pair": "b"}], r"^input 0: no field 'text' \(classification has id, text, pair\)$"),
+        ([{"id": 7, "text": "a"}, {"id": "7", "text": "b"}], r"^inputs: id '7' occurs twice \(first in example 0\)$"),
+    ],
+)
+def test_values_of_python_that_are_no_rows_are_refused(inputs: object, problem: str) -> None:
+    with pytest.raises(DataError, match=problem):
+        examples_of(inputs, "classification")
+
+
+def test_values_of_python_must_be_pairs_if_the_model_reads_pairs() -> None:
+    both = examples_of(["a", {"text": "b", "pair": "c"}], "classification")
+    with pytest.raises(DataError, match=r"^the model reads pairs of texts, and input 0 has none$"):
+        check_pairs(both, True, None)
+    with pytest.raises(DataError, match=r"^the model reads single texts, and input 1 has a `pair`: leave it out$"):
+        check_pairs(both, False, None)
+    check_pairs(both, None, None)
+    check_pairs([], True, None)

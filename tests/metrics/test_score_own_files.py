@@ -71,6 +71,15 @@ def test_choices_that_are_not_there_or_not_certain_are_refused(
         score(tmp_path, {"type": "multiple_choice", **fields}, choices(labels), said)
 
 
+def test_a_text_that_two_choices_have_is_no_answer(tmp_path: Path) -> None:
+    gold = rows({"question": "q", "choices": ["oak", "oak", "ash"], "label": 0})
+    said = (
+        r"'oak' is the text of 2 choices of example '1', which has 3: give its number from 0 or a letter from A to C$"
+    )
+    with pytest.raises(DataError, match=said):
+        score(tmp_path, {"type": "multiple_choice"}, gold, ["oak"])
+
+
 def test_named_choices_are_read_by_name(tmp_path: Path) -> None:
     task = {"type": "multiple_choice", "labels": ["yes", "no"], "columns": {"choices": ["c1", "c2"]}}
     gold = rows(*({"question": "q", "c1": "a", "c2": "b", "label": one} for one in ("yes", "no")))

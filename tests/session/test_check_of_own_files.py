@@ -5,51 +5,19 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import xstilts as xs
-from xstilts import microworld
+from session.own_files import ROWS, TABLE, TRAIN, checked, experiment, notes
 from xstilts.cli.check import found_lines
-from xstilts.core.errors import ConfigError, DataError, UnknownName
+from xstilts.core.errors import BackboneError, ConfigError, DataError, UnknownName
 from xstilts.graph.store import Store
 from xstilts.session.check import Check, look
 from xstilts.session.grid import Grid
 from xstilts.tasks import TASKS
 
-MODEL = Path(microworld.__file__ or "").parent / "encoders/world-1/mlm"
-ROWS = "".join(f"{word} {i},{label}\n" for i in range(8) for word, label in (("red", "yes"), ("blue", "no")))
-TABLE = f"text,label\n{ROWS}"
-TRAIN: dict[str, Any] = {"type": "classification", "files": {"train": "train.csv", "test": "test-{language}.csv"}}
 SENTENCE = "Anna\tB-PER\nist\tO\nda\tO\n\n"
-
-
-def experiment(folder: Path, task: dict[str, Any], **files: str) -> xs.Experiment:
-    """An experiment on one own task `t`, with files beside it: `train_csv` is `train.csv`."""
-    for name, text in files.items():
-        stem, _, suffix = name.rpartition("_")
-        (folder / f"{stem.replace('_', '-')}.{suffix}").write_text(text, encoding="utf-8")
-    asked = {
-        "name": "case",
-        "backbones": [{"name": "m", "source": str(MODEL)}],
-        "recipes": [[]],
-        "targets": ["t"],
-        "seeds": [1],
-        "train": {"steps": 2, "batch_size": 4, "select": "last"},
-        "tasks": {"t": task},
-    }
-    (folder / "case.yaml").write_text(json.dumps(asked), encoding="utf-8")
-    return xs.load(folder / "case.yaml")
-
-
-def checked(folder: Path, task: dict[str, Any], **files: str) -> Check:
-    return xs.check(experiment(folder, task, **files))
-
-
-def notes(found: Check) -> list[str]:
-    assert not found.problems
-    return [*found.notices, *(note for one in found.files for note in one.notes)]
 
 
 def test_rows_outside_the_languages_of_the_task_are_counted_by_code(tmp_path: Path) -> None:
@@ -199,3 +167,21 @@ def test_worlds_have_no_official_tasks() -> None:
     asked = xs.Experiment(**fields, recipes=[["copa"]], targets=["micro_nli"], train={"steps": 2, "select": "last"})
     with pytest.raises(ConfigError, match="`worlds:` reads microworlds, and task 'copa' is not a microworld task"):
         Grid.of(asked)
+
+
+def test_a_backbone_beside_the_experiment_file_is_named(tmp_path: Path) -> None:
+    """A source is relative to the working folder, files are relative to the experiment file."""
+    asked = experiment(tmp_path, TRAIN, train_csv=TABLE, test_en_csv=TABLE)
+    (tmp_path / "encoder").mkdir()
+
+    def check_of(source: str) -> Check:
+        backbone = asked.backbones[0].model_copy(update={"source": source})
+        return xs.check(asked.model_copy(update={"backbones": (backbone,)}))
+
+    looked = rf"'./encoder': no such folder: looked for {re.escape(str(Path.cwd()))}/encoder, from the working folder"
+    with pytest.raises(BackboneError, match=rf"{looked}; {re.escape(str(tmp_path))}/encoder exists: give this path$"):
+        check_of("./encoder")
+    with pytest.raises(BackboneError, match=r"from the working folder$"):
+        check_of("./nowhere")
+    (note,) = [one for one in check_of("encoder").notices if "neither" in one]
+    assert note.endswith(f"look for it on the hub; {tmp_path}/encoder exists: give this path")

@@ -11,6 +11,7 @@ import pytest
 
 import xstilts as xs
 from stages.tiny_experiment import BACKBONE, run
+from xstilts.cli.check import found_lines
 from xstilts.expand import Expansion
 from xstilts.graph.store import Store
 from xstilts.session.about import leaks_found
@@ -62,6 +63,17 @@ def test_a_language_that_is_a_copy_of_another_is_named(tmp_path: Path) -> None:
     write(tmp_path, train=TRAIN, test_de=OTHER, test_sw=OTHER)
     (line,) = notes(tmp_path)
     assert "test-de.csv (t, test, de), test-sw.csv (t, test, sw): is a file not translated" in line
+
+
+def test_files_of_one_name_are_named_with_their_folders(tmp_path: Path) -> None:
+    write(tmp_path, train=TRAIN)
+    for code in ("de", "sw"):
+        (tmp_path / code).mkdir()
+        write(tmp_path / code, one=OTHER)
+    task = {**TASK, "files": {"train": "train.csv", "test": "{language}/*.csv"}}
+    (line,) = notes(tmp_path, task)
+    assert "in de/one.csv, sw/one.csv" in map(str.strip, found_lines(xs.check(experiment(tmp_path, task)).files))
+    assert line.startswith("the same content: de/one.csv (t, test, de), sw/one.csv (t, test, sw): is a file not")
 
 
 @pytest.mark.parametrize(

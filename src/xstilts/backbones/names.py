@@ -52,13 +52,20 @@ class LoRA(Strict):
     )
 
 
-def check_folder(source: str) -> None:
-    """Raises `BackboneError` if `source` looks like a folder and is not a complete model folder."""
+def check_folder(source: str, beside: Path | None = None) -> None:
+    """Raises `BackboneError` if `source` looks like a folder and is not a complete model folder.
+
+    Args:
+        beside: the folder of the experiment file, in which a relative path may have been meant.
+    """
     path = Path(source)
     if not (source.startswith((".", "/", "~")) or path.exists()):
         return
     if not path.is_dir():
-        raise BackboneError(f"backbone '{source}': no such folder")
+        looked = "" if path.is_absolute() else f": looked for {path.resolve()}, from the working folder"
+        near = beside and (beside / path).resolve()
+        hint = f"; {near} exists: give this path" if near and near.is_dir() else ""
+        raise BackboneError(f"backbone '{source}': no such folder{looked}{hint}")
     if not (path / "config.json").is_file():
         found = ", ".join(sorted(p.name for p in path.iterdir())[:5]) or "nothing"
         fault = f"config.json is missing (found: {found}); save one with save_pretrained"

@@ -14,6 +14,7 @@ from xstilts.planning.amounts import PhaseLength
 from xstilts.session.check import FileCheck
 from xstilts.session.check import check as find
 from xstilts.session.loading import load
+from xstilts.session.reads import short_name
 
 
 def check(
@@ -45,7 +46,7 @@ def _phase(one: PhaseLength) -> str:
     drawn = " and ".join([f"{one.examples:,}"] * bool(one.examples) + ["raw text"] * one.raw) or "none"
     return (
         f"  {one.phase}: {one.steps:,} step{'s' * (one.steps != 1)} of {one.batch_size} examples, drawn from "
-        f"{drawn} ({one.epochs:g} epochs), learning rate {one.learning_rate:g}"
+        f"{drawn} ({one.epochs:g} epoch{'s' * (one.epochs != 1)}), learning rate {one.learning_rate:g}"
         f"{f'; {names} by default' if names else ''}"
     )
 
@@ -64,8 +65,8 @@ def _of_split(parts: Sequence[FileCheck]) -> Iterator[str]:
     rows = {one.language: one.rows for one in parts}
     several = f"{len(rows)} languages, {sum(rows.values()):,} rows: " if len(rows) > 1 else ""
     yield several + some(f"{code} {count:,}" for code, count in rows.items())
-    if paths := dict.fromkeys(path.name for one in parts for path in one.paths):
-        yield f"in {some(paths)}"
+    if paths := dict.fromkeys(path for one in parts for path in one.paths):
+        yield f"in {some(short_name(path, paths) for path in paths)}"
     yield from dict.fromkeys(f"columns: {one.columns}" for one in parts if one.columns)
     if labels := sum((Counter(one.labels) for one in parts), Counter[str]()):
         counts = (f"{label} {count:,}" for label, count in labels.most_common())

@@ -166,24 +166,46 @@ def strangers(root: Root, patterns: Iterable[str]) -> dict[str, str]:
 
 
 def passed_over(root: Root, patterns: Iterable[str]) -> dict[str, str]:
-    """Names in the folders of patterns that fit, but are not read -> why: links to nothing, folders, other case."""
+    """Names in the folders of patterns that fit, but are not read -> why.
+
+    They are links to nothing, folders, in other case or with blanks around them, second copies that are compressed, and
+    names with something in the place of the language that is none (`strangers` has those that look like a code).
+    """
     found = {}
     for part in (part for pattern in patterns for part in pattern.split(" + ")):
         folder, _, name = str(Path(_FIELD.sub("*", part))).rpartition("/")
         folder = "/".join(piece if "*" in piece else escape(piece) for piece in folder.split("/"))
         places = [one / place for one in _searched(root, part) for place in (glob(folder, root_dir=one) or [folder])]  # noqa: PTH207
         for place in filter(Path.is_dir, places):
+            names = {path.name for path in place.iterdir()}
             for path in sorted(place.iterdir()):
                 plain = path.name.removesuffix(_packed(path.name.lower()))
-                if path.name.startswith(".") or not fnmatchcase(plain.lower(), name.lower()):
+                if path.name.startswith(".") or not fnmatchcase(plain.strip().lower(), name.lower()):
                     continue
+                read = next(
+                    (one for one in (plain, *(f"{plain}.{end}" for end in SUFFIXES)) if one in names), path.name
+                )
                 if not path.exists():
                     found[path.name] = "a link to a missing file"
                 elif path.is_dir():
                     found[path.name] = "a folder"
                 elif not fnmatchcase(plain, name):
-                    found[path.name] = f"upper and lower case differ from '{part}'"
+                    how = "upper and lower case differ" if plain == plain.strip() else "blanks in the name differ"
+                    found[path.name] = f"{how} from '{part}'"
+                elif read != path.name and not _packed(name):
+                    found[path.name] = f"{read} is"
+                elif odd := _no_language(plain, part.rpartition("/")[2]):
+                    found[path.name] = f"'{odd}' is not a language"
     return found
+
+
+def _no_language(name: str, pattern: str) -> str:
+    """What a name has in the place of the language and is no code; empty if the pattern begins with its field."""
+    before, *behind = _FIELD.split(pattern)[::2]
+    if not before or len(behind) != 1 or "*" in pattern:
+        return ""
+    form = name.removeprefix(before).removesuffix(behind[0])
+    return "" if re.fullmatch(r"[A-Za-z0-9_-]+", form) and (meant(form) or _LIKE_CODE.match(form)) else form
 
 
 def second_choices(root: Root, patterns: Sequence[str], code: str) -> list[tuple[str, str]]:

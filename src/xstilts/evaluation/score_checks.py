@@ -230,9 +230,11 @@ def place_of(files: ScoredFiles, said: Entry, example: ChoiceExample, names: Seq
     if not 0 <= place < len(texts) and texts.count(value) == 1:
         place = texts.index(value)
     if not 0 <= place < len(texts):
-        may = f"give its number from {first}, a letter from A to {chr(ord('A') + len(texts) - 1)}, or its text"
-        problem = f"{shown(said.value)} is no choice of example {shown(example.id)}, which has {len(texts)}: {may}"
-        raise DataError(problem, files.predictions, said.line)
+        same = texts.count(value)
+        what = f"the text of {same} choices" if same else "no choice"
+        may = f"give its number from {first} or a letter from A to {chr(ord('A') + len(texts) - 1)}"
+        problem = f"{shown(said.value)} is {what} of example {shown(example.id)}, which has {len(texts)}: {may}"
+        raise DataError(problem + ", or its text" * (not same), files.predictions, said.line)
     if value in texts and value not in names and texts.index(value) != place:
         problem = f"{shown(said.value)} is both a place and the text of another choice of example {shown(example.id)}"
         raise DataError(f"{problem}: give letters from A instead", files.predictions, said.line)

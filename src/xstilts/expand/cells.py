@@ -88,7 +88,7 @@ class Expansion:
         use, source = describe.use_of(spec.route, spec.attention, spec.output), None
         if spec.source is not None:
             source, revision = resolve(spec.source, spec.revision, replicate.world)
-        shape = shape_of(source, spec.architecture, spec.config, spec.output)
+        shape = shape_of(source, spec.architecture, spec.config, spec.output, self.files.experiment.folder)
         trains_output = spec.output == "head" and spec.pretrain and writes(spec.pretrain[0], shape["kind"])
         first = describe.use_of(spec.route, output="text") if trains_output else use
         if source is not None:

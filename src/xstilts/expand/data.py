@@ -183,7 +183,9 @@ class DataFiles:
         asked = wanted or self.experiment.languages
         languages = tuple(code for code in there if asked is None or code in asked)
         if not languages:
-            problem = f"{task.name} has no {split} files for {', '.join(asked or ('any language',))}"
+            own = self.experiment.tasks.get(task.name)
+            what = "files or rows" if own and "language" in own.columns else "files"
+            problem = f"{task.name} has no {split} {what} for {', '.join(asked or ('any language',))}"
             if split not in task.files:
                 raise DataError(f"{problem}: name them under `files:` of the task, a target is measured on them")
             looked = f" (looked for {' or '.join(task.files[split][:3])})" if task.name in self.experiment.tasks else ""

@@ -6,7 +6,7 @@ words have one word per line, and an empty line after each sentence. Gold in a f
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def parse_columns(words: str, kind: str) -> dict[str, tuple[Name, ...]]:
 def read_examples(
     path: Path, kind: str, columns: Columns | None = None, language: str | None = None, form: str = ""
 ) -> list[Example]:
-    """All examples of a file, or those in `language` if it has such a column, for a task type that answers.
+    """All examples of a file, or those in `language` by its column `language`, for a task type that answers.
 
     `form` is one of `FORMS`; by default that of the suffix, or of the content without one. Raises `DataError` and
     `UnknownName`.
@@ -78,11 +78,15 @@ def read_examples(
             wanted = {"language": ("language",), **_fields(kind), **named}
             if language is None:
                 del wanted["language"]
-            optional = ({"id", "language"} | TYPES.get(kind).optional) - named.keys()
+            optional = ({"id"} | TYPES.get(kind).optional) - named.keys()
             header = Header(wanted, optional, {"csv": True, "tsv": False}.get(form), kind=said)
             examples = list(_rows(path, kind, header, language or ""))
+        elif language is not None and (said or kind == "tagging"):
+            raise DataError(f"has no column that says the language: leave out --language {language}", path)
         elif said == "txt" and not (kind == "tagging" and is_conllu(path)):
             examples = list(_lines(path, kind))
+        elif kind == "tagging" and said == "csv":
+            raise DataError("tagging reads JSON, Parquet, .txt or words, not CSV: words need --format words", path)
         elif kind == "tagging":
             examples = list(_sentences(path, named))
         else:
@@ -93,20 +97,37 @@ def read_examples(
     return examples
 
 
-def examples_of(inputs: Iterable[str | Mapping[str, Any]], kind: str) -> list[Example]:
-    """Examples of texts, or of mappings by field; ids default to numbers from 0. Raises `DataError`."""
-    fields = list(_fields(kind))
-    examples = []
+def examples_of(inputs: Any, kind: str) -> list[Example]:
+    """Examples of the inputs of `Model.predict`; ids default to numbers from 0. Raises `DataError`."""
+    if isinstance(inputs, str | bytes | Mapping):
+        raise DataError(f"the inputs are one {'mapping' if isinstance(inputs, Mapping) else 'text'}: give a list")
+    if hasattr(inputs, "itertuples"):  # pandas' data frame, which iterates over its columns
+        inputs = inputs.to_dict("records")
+    elif hasattr(inputs, "to_pylist"):
+        inputs = inputs.to_pylist()
+    fields, ids, examples = _fields(kind), Ids(Path("inputs")), []
+    known = {name: field for field, names in fields.items() for name in names}
     for number, given in enumerate(inputs):
-        if isinstance(given, str):
-            given = {"words": given.split()} if kind == "tagging" else {"text": given}
-        record = {"id": str(number), **given}
-        odd = [f"unknown field '{name}'" for name in record if name not in fields]
-        absent = [name for name in fields if name not in record and name not in TYPES.get(kind).optional]
+        record = {"id": str(number), **_record(given, kind, number)}
+        columns = {known[name]: name for name in record if name in known}
+        odd = [f"unknown field '{name}'" for name in record if name not in known]
+        absent = [name for name in fields if name not in columns and name not in TYPES.get(kind).optional]
         if faults := [*odd, *(f"no field '{name}'" for name in absent)]:
             raise DataError(f"input {number}: {faults[0]} ({kind} has {', '.join(fields)})")
-        examples.append(_make(kind, Row(record, Path("inputs"), number, number, {name: name for name in record})))
+        examples.append(_make(kind, Row(record, Path("inputs"), number, number, columns)))
+        ids.add(examples[-1].id, None, number)
     return examples
+
+
+def _record(given: Any, kind: str, number: int) -> dict[str, Any]:
+    """The fields of one input: a text, its words, or a mapping."""
+    if isinstance(given, str):
+        given = {"words": given.split()} if kind == "tagging" else {"text": given}
+    elif kind == "tagging" and isinstance(given, list | tuple):
+        given = {"words": given}
+    elif not isinstance(given, Mapping):
+        raise DataError(f"input {number}: expected a text or a mapping by field, found {type(given).__name__}")
+    return {name: list(value) if isinstance(value, tuple | np.ndarray) else value for name, value in given.items()}
 
 
 def _make(kind: str, row: Row) -> Example:
@@ -136,6 +157,7 @@ def _rows(path: Path, kind: str, header: Header, language: str) -> Iterator[Exam
             yield example
     except DataError as error:  # it names keys of an experiment file; the command line has options
         problem = re.sub(r"`columns: \{(\w+): \.\.\.\}`", r"--columns \1=...", error.problem)
+        problem = re.sub(r"(for (\w+); columns here: .*); did you mean '(.*)'\?", r"\1; say --columns \2=\3", problem)
         problem = problem.replace("`quoted: false`", "--format tsv").replace("`quoted: true`", "--format csv")
         raise DataError(problem, error.path, error.line) from None
 
@@ -169,13 +191,20 @@ def reads_pairs(found: Finished, head: Head) -> bool | None:
     return bool((features.type_splits < np.diff(features.tokens.offsets)).any())
 
 
-def check_pairs(examples: Sequence[Example], pairs: bool | None, path: Path) -> None:
-    """Raises `DataError` for single texts and a model of pairs, and for pairs and a model of single texts."""
-    given = any(isinstance(example, TextExample) and example.pair is not None for example in examples)
-    if pairs is True and not given:
-        raise DataError("the model reads pairs of texts, and no column is named 'pair': give --columns pair=...", path)
-    if pairs is False and given:
-        raise DataError("the model reads single texts, and the file has a column 'pair': leave it out", path)
+def check_pairs(examples: Sequence[Example], pairs: bool | None, path: Path | None) -> None:
+    """Raises `DataError` for single texts and a model of pairs, and for pairs and a model of single texts.
+
+    Args:
+        pairs: as of `reads_pairs`.
+        path: their file; None for values from Python.
+    """
+    given = [isinstance(example, TextExample) and example.pair is not None for example in examples]
+    if pairs is True and not all(given):
+        lacks = "no column is named 'pair': give --columns pair=..." if path else f"input {given.index(False)} has none"
+        raise DataError(f"the model reads pairs of texts, and {lacks}", path)
+    if pairs is False and any(given):
+        has = "the file has a column 'pair'" if path else f"input {given.index(True)} has a `pair`"
+        raise DataError(f"the model reads single texts, and {has}: leave it out", path)
 
 
 def answering_head(found: Finished, task: str | None) -> Head:

@@ -116,7 +116,8 @@ def check(experiment: Experiment | Path | str, data: Data = None) -> Check:
     try:
         grid = Grid.of(experiment, roots)
     except DataError as error:
-        return Check(tuple(map(_found, _own(experiment, roots))), refused=str(error))
+        files = tuple(map(_found, _own(experiment, roots)))
+        return Check(files, notices=tuple(_spelled(experiment, files)), refused=str(error))
     files, held = tuple(map(_found, reads.reads(grid.stages))), _held_out(grid.stages)
     taken = [one for one in files if one.split == "train" and not one.problem]
     taken = [one for one in taken if one.rows <= held.get((one.task, one.language), 0)]
@@ -130,12 +131,17 @@ def check(experiment: Experiment | Path | str, data: Data = None) -> Check:
         *reads.odd_counts(
             (f.task, f.split, f.language, f.rows) for f in files if not f.problem and f.task not in experiment.tasks
         ),
-        *reads.spelled(experiment, {path: one.task for one in files if not one.problem for path in one.paths}),
+        *_spelled(experiment, files),
         *short_phases(phases),
         *oddities(experiment),
         *_elsewhere(experiment),
     )
     return Check(files, phases, lines, refused)
+
+
+def _spelled(experiment: Experiment, files: Iterable[FileCheck]) -> Iterator[str]:
+    sound = ((one.task, one.language, path) for one in files if not one.problem for path in one.paths)
+    return reads.spelled(experiment, sound)
 
 
 def look(grid: Grid, store: Store) -> list[str]:
@@ -200,7 +206,9 @@ def _elsewhere(experiment: Experiment) -> Iterator[str]:
         source = backbone.source
         if source and not source.startswith("microworld:") and not checkpoint_of(source) and not Path(source).exists():
             found = f"'{source}' is neither in `xstilts list backbones` nor a folder"
-            yield f"backbone '{backbone.name}': {found}; a run will look for it on the hub{hint(source)}"
+            near = experiment.folder / source
+            meant = f"; {near} exists: give this path" if near.is_dir() else hint(source)
+            yield f"backbone '{backbone.name}': {found}; a run will look for it on the hub{meant}"
 
 
 def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
@@ -208,8 +216,11 @@ def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
     for name in experiment.own_names:
         task, spec, places = experiment.task(name), experiment.tasks[name], (experiment.folder, *roots)
         for split in task.files:
-            one = split != spec.measured and not spec.by_language(split)
-            there = [experiment.source] if one else task.available(places, split)
+            one = split != spec.measured and ("language" in spec.columns or not spec.by_language(split))
+            try:
+                there = [experiment.source] if one else task.available(places, split)
+            except DataError:  # of a column of languages: `_found` will raise it too
+                there = [*task.languages[:1]]
             yield from (Read(task, places, split, code) for code in there)
 
 

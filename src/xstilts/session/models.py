@@ -1,13 +1,13 @@
 """Trained models from Python: the model of one cell of an experiment, and its predictions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from xstilts.experiment import Experiment
 from xstilts.export.finished import Finished
-from xstilts.export.predicting import Answer, answering_head, examples_of, open_answering
+from xstilts.export.predicting import Answer, answering_head, check_pairs, examples_of, open_answering, reads_pairs
 from xstilts.graph.store import Store
 from xstilts.session.grid import grid_of
 
@@ -30,17 +30,23 @@ class Model:
     def _answer(self) -> Answer:
         return open_answering(self.found, self.head, self._device)
 
-    def predict(self, inputs: Iterable[str | Mapping[str, Any]]) -> list[dict[str, Any]]:
+    @cached_property
+    def _pairs(self) -> bool | None:
+        return reads_pairs(self.found, self.head) if self.head.type == "classification" else None
+
+    def predict(self, inputs: Iterable[str | Sequence[str] | Mapping[str, Any]]) -> list[dict[str, Any]]:
         """One prediction for each input, in order: `id`, `prediction` and scores.
 
         Args:
-            inputs: texts, or mappings by field: `text` and `pair`; `question` and `passage`; `question` and `choices`;
-                `words`. An `id` is optional.
+            inputs: texts (for tagging also lists of words), or mappings by field: `text` and `pair`; `question` and
+                `passage`; `question` and `choices`; `words`. An `id` is optional. Also a table with these columns.
 
         Raises:
-            DataError: an input lacks a field; gives its number.
+            DataError: an input has other fields than the model reads, or the id of another; gives its number.
         """
-        return [row for part in self._answer(examples_of(inputs, self.head.kind)) for row in part]
+        examples = examples_of(inputs, self.head.kind)
+        check_pairs(examples, self._pairs, None)
+        return [row for part in self._answer(examples) for row in part]
 
 
 def model(

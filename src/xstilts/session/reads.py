@@ -100,9 +100,17 @@ def same_files(stages: Iterable[Stage]) -> Iterator[str]:
             groups[digest(path)].setdefault((path, read.split), read)
     for group in groups.values():
         if len(group) > 1:
-            named = [f"{path.name} ({read.place})" for (path, _), read in group.items()]
+            named = [
+                f"{short_name(path, [path for path, _ in group])} ({read.place})" for (path, _), read in group.items()
+            ]
             shown = ", ".join(named[:4]) + (f" and {len(named) - 4} more" if len(named) > 4 else "")
             yield f"the same content: {shown}: {_why([*group.values()])}"
+
+
+def short_name(path: Path, paths: Iterable[Path]) -> str:
+    """The name of one of some files, after its folder's if another file has the same."""
+    same = any(other.name == path.name for other in paths if other != path)
+    return "/".join(path.parts[-2:]) if same else path.name
 
 
 def _why(group: Sequence[Read]) -> str:
@@ -220,7 +228,8 @@ def absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[s
     if missing := [code for code in asked or named if code in (named or task.languages) and code not in measured]:
         shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
         looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
-        yield f"{task.name}: no {split} file for {shown}{looked}; measured in {count(len(measured), 'language')}"
+        lacking = "file or rows" if own and "language" in own.columns else "file"
+        yield f"{task.name}: no {split} {lacking} for {shown}{looked}; measured in {count(len(measured), 'language')}"
     odd = strangers(folders_of(root_of(stage.settings)), task.files.get(split, ())) if own and own.type else {}
     if own and own.languages is not None:  # then only a second file of a measured language is odd
         odd = {form: code for form, code in odd.items() if code in measured and code in LANGUAGES and form != code}
@@ -237,21 +246,28 @@ def unread(experiment: Experiment, grid: Grid) -> Iterator[str]:
     if experiment.worlds:
         return
     roots = (experiment.folder, *grid.data)
+    own = (one for one in reads(grid.stages) if one.task.name in experiment.tasks)
+    read = {path.name for one in own for path in one.paths}
     for name in experiment.own_names:
         for split, patterns in experiment.task(name).files.items():
-            for file, why in passed_over(roots, patterns).items():
-                yield f"{name}: {file} is not read ({why})"
+            odd = passed_over(roots, patterns).items()
+            yield from (f"{name}: {file} is not read ({why})" for file, why in odd if file not in read)
             there = experiment.task(name).available(roots, split) if len(patterns) > 1 else []
             seconds = (pair for code in there for pair in second_choices(roots, patterns, code))
             for first, second in dict.fromkeys(seconds):
                 yield f"{name}: {second} is not read, since {first} has files; '{first} + {second}' reads both"
 
 
-def spelled(experiment: Experiment, files: Mapping[Path, str]) -> Iterator[str]:
-    """How a column of own files spells languages, and rows whose language is unknown."""
-    for path, name in files.items():
-        if name not in experiment.tasks:
-            continue
-        task = experiment.task(name)
-        for note in task.read.languages_told(path, task.languages) if isinstance(task.read, ColumnReader) else []:
-            yield f"{path.name}: {note}"
+def spelled(experiment: Experiment, files: Iterable[tuple[str, str, Path]]) -> Iterator[str]:
+    """How a column of own files spells languages, and rows that are left out.
+
+    Args:
+        files: task, language in which it is read, file.
+    """
+    read: dict[tuple[str, Path], list[str]] = defaultdict(list)
+    for name, code, path in files:
+        read[name, path].append(code)
+    for (name, path), codes in read.items():
+        if name in experiment.tasks and isinstance(reader := (task := experiment.task(name)).read, ColumnReader):
+            shown = short_name(path, (other for _, other in read))
+            yield from (f"{shown}: {note}" for note in reader.languages_told(path, task.languages, codes))

@@ -72,20 +72,23 @@ def resolve(source: str, revision: str | None, world: int | None) -> tuple[str, 
     return str(encoder_path(world, source.removeprefix("microworld:"))), None
 
 
-def shape_of(source: str | None, architecture: str | None, fields: Mapping[str, Any], output: Output) -> dict[str, Any]:
+def shape_of(
+    source: str | None, architecture: str | None, fields: Mapping[str, Any], output: Output, beside: Path | None = None
+) -> dict[str, Any]:
     """`kind`, `max_positions` (tokens of its longest text), `width` (of hidden states) and `layers` of a model.
 
     Each is None if it is unknown before the model is loaded, `max_positions` also where there is no limit.
 
     Args:
         fields: configuration of a random start.
+        beside: as of `check_folder`.
 
     Raises:
         BackboneError: `source` looks like a folder and is not a complete model folder.
         ConfigError: `output: text` of a known encoder; an unknown model fails in the stage that loads it.
     """
     if source is not None:
-        check_folder(source)
+        check_folder(source, beside)
     config = _config_of(source, architecture, fields)
     name, kind = str(config["model_type"] or ""), None
     family = family_of(name)

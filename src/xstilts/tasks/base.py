@@ -75,8 +75,14 @@ class Task:
         return METRICS.get(self.metric).main if self.metric else ""
 
     def available(self, root: Root, split: Split) -> list[str]:
-        """Languages with files for `split`; nothing is opened."""
-        return languages_there(root, self.files.get(split, ()), self.languages)
+        """Languages with files for `split`; only a file with a column of languages is opened, for those it has.
+
+        Raises `DataError` if such a file cannot be read.
+        """
+        there = languages_there(root, patterns := self.files.get(split, ()), self.languages)
+        if there and isinstance(self.read, ColumnReader) and not any("{" in pattern for pattern in patterns):
+            return self.read.spoken(self.paths(root, split, there[0]), there)
+        return there
 
     def paths(self, root: Root, split: Split, language: str = "en") -> list[Path]:
         """The files of one split and language.

@@ -6,19 +6,22 @@ rows, rows of other languages where a column says the language, blank raw text, 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of
+from xstilts.core.languages import meant
 from xstilts.data.examples import Example, TaggedExample, gold_of
-from xstilts.data.readers.common import Placed, check
+from xstilts.data.readers.common import Placed, check, lines_of
 from xstilts.data.readers.dialects import RECORDS, TABLES, dialect_of
 from xstilts.data.readers.labels import doubt
-from xstilts.data.readers.tables import Header, Name, languages_told, table_rows
+from xstilts.data.readers.tables import Header, Name, languages_told, listed, spellings, table_rows
 from xstilts.data.readers.tagging import sentences
 from xstilts.data.readers.text import plain_lines
 from xstilts.data.readers.types import TYPES, Gold
@@ -82,6 +85,8 @@ class ColumnReader:
         if "language" in self.columns:
             problem = "lines of words and tags have no column for language; put {language} into the file's name"
             raise DataError(problem, path)
+        if kind_of(path) == "csv" and re.fullmatch(r"[^ \t]+,[^ \t]+", next(iter(lines_of(path)), "")):
+            raise DataError("tagging reads JSON, Parquet or tagged words (one per line), not CSV", path)
         columns = [next((name for name in self.columns[one] if isinstance(name, int)), 0) for one in ("words", "tags")]
         if not all(columns):
             field = "tags" if columns[0] else "words"
@@ -144,9 +149,26 @@ class ColumnReader:
             return frozenset()
         return frozenset(row.columns) & {"pair", "context", "question"}.intersection(self.optional)
 
-    def languages_told(self, path: Path, languages: Collection[str]) -> list[str]:
-        """Notes on a table's `language` column, as of `tables.languages_told`."""
-        return languages_told(path, self.header, languages) if "language" in self.columns else []
+    def spoken(self, paths: Sequence[Path], languages: Sequence[str]) -> list[str]:
+        """The languages that files have rows in by their `language` column; all of them without that column."""
+        if "language" not in self.columns or not all(map(self._is_table, paths)):
+            return list(languages)
+        said = {said for path in paths for said in spellings(path, self.header)}
+        said |= {meant(one) for one in said}
+        return [code for code in languages if code in said]
+
+    def languages_told(self, path: Path, languages: Collection[str], read: Collection[str]) -> list[str]:
+        """Notes on a table's `language` column, as of `tables.languages_told`, and on one that is not listed."""
+        if "language" in self.columns:
+            return languages_told(path, self.header, languages, read)
+        said = Counter[str]()
+        if self._is_table(path):
+            columns, optional = {**self.columns, "language": ("language",)}, (*self.optional, "language")
+            with suppress(DataError):  # in some rows alone, or no text: then it is something else
+                said = spellings(path, replace(self.header, columns=columns, optional=optional))
+        others = Counter({one: number for one, number in said.items() if (code := meant(one)) and code not in read})
+        problem = f"the column 'language' is not listed, so all rows count as {', '.join(sorted(read))}"
+        return [f"{problem}, even {listed(others)}; say `columns: {{language: language}}`"] * bool(others)
 
 
 def column_reader(
@@ -202,5 +224,6 @@ def labels_in(reader: ColumnReader, paths: Sequence[Path], language: str) -> tup
     if found := doubt(counts, reader.type == "tagging"):
         raise DataError(found[1], *first[found[0]])
     if len(counts) < 2:
-        raise DataError(f"only one label, {', '.join(map(repr, counts))}: give `labels:`", paths[0])
+        where = f" in rows of '{language}'" * ("language" in reader.columns)
+        raise DataError(f"only one label{where}, {', '.join(map(repr, counts))}: give `labels:`", paths[0])
     return tuple(sorted(counts))

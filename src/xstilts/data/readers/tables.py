@@ -50,35 +50,47 @@ def table_rows(path: Path, header: Header, language: str) -> Iterator[Row]:
     """The rows of one table in one language; a table without `language` column has one language.
 
     The column may spell the language in any way (`zh_TW`, `deu`). Rows of other languages are left out;
-    `languages_told` counts those that no language of the task reads. Raises `DataError` if it is not a table, for a
-    missing or repeated column, and for a row with other columns than the first.
+    `languages_told` counts those that are read in no language. Raises `DataError` if it is not a table, for a missing
+    or repeated column, and for a row with other columns than the first.
     """
     for row in _rows(path, header):
         if "language" not in row.columns or language in (_said(row), meant(_said(row))):
             yield row
 
 
-def languages_told(path: Path, header: Header, languages: Collection[str]) -> list[str]:
-    """Notes on a table's `language` column: spellings that count as one language, and rows outside `languages`."""
+def spellings(path: Path, header: Header) -> Counter[str]:
+    """How often a table's `language` column has each value; empty without the column."""
+    return Counter(_said(row) for row in _rows(path, header) if "language" in row.columns)
+
+
+def languages_told(path: Path, header: Header, languages: Collection[str], read: Collection[str]) -> list[str]:
+    """Notes on a table's `language` column: spellings that count as one language, and rows that are left out.
+
+    Args:
+        languages: those of the task.
+        read: those in which the table is read.
+    """
     found: dict[str, Counter[str]] = {}
-    others: Counter[str] = Counter()
-    for row in _rows(path, header):
-        if "language" in row.columns:
-            said = _said(row)
-            code = said if said in languages else meant(said)
-            (found.setdefault(code, Counter()) if code in languages else others)[said] += 1
+    outside, unread = Counter[str](), Counter[str]()
+    for said, number in spellings(path, header).items():
+        code = said if said in languages else meant(said)
+        place = unread if code in languages else outside
+        (found.setdefault(code, Counter()) if code in read else place)[said] += number
+    only = f"left out, since the file is read in {', '.join(sorted(read)[:8])}{' ...' * (len(read) > 8)} only"
     notes = []
-    if others:
-        hints = {said: f", did you mean {code}?" for said in others if (code := instead(said))}
-        listed = ", ".join(f"'{said}' ({count}{hints.get(said, '')})" for said, count in others.most_common(8))
-        listed += f" and {len(others) - 8} more" if len(others) > 8 else ""
-        rows = f"{count(others.total(), 'row')} {'is' if others.total() == 1 else 'are'}"
-        notes.append(f"{rows} in none of the task's languages and left out: {listed}")
-    for code, spellings in sorted(found.items()):
-        listed = ", ".join(f"'{spelling}' ({count})" for spelling, count in spellings.most_common(8))
-        if len(spellings) > 1:
-            notes.append(f"{listed} are read as one language, '{code}'")
-    return notes
+    for others, why in ((outside, "in none of the task's languages and left out"), (unread, only)):
+        if others:
+            rows = f"{count(others.total(), 'row')} {'is' if others.total() == 1 else 'are'}"
+            notes.append(f"{rows} {why}: {listed(others)}")
+    several = sorted((code, said) for code, said in found.items() if len(said) > 1)
+    return [*notes, *(f"{listed(said)} are read as one language, '{code}'" for code, said in several)]
+
+
+def listed(said: Counter[str]) -> str:
+    """`'am' (4), 'jp' (2, did you mean ja?)`: values of a `language` column, the most frequent first."""
+    hints = {one: f", did you mean {code}?" for one in said if (code := instead(one))}
+    more = f" and {len(said) - 8} more" if len(said) > 8 else ""
+    return ", ".join(f"'{one}' ({number}{hints.get(one, '')})" for one, number in said.most_common(8)) + more
 
 
 def _said(row: Row) -> str:
