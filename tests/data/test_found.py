@@ -59,6 +59,13 @@ def test_repeated_rows_missing_cells_and_scales_are_told(tmp_path: Path) -> None
     pairs = rows(*({"source": word, "target": "Yes."} for word in ("ja", "oui")))
     (said,) = found(tmp_path, pairs, type="retrieval").notes
     assert said.startswith("1 row has the English side of an earlier row, the first at a.jsonl:2: only one")
+    blanks = rows({"source": "ja", "target": "Caf\u00e9"}, {"source": "oui", "target": " cafe\u0301"})
+    assert "1 row has the English side" in found(tmp_path, blanks, type="retrieval").notes[0]
+    one = rows(*({"source": "ja", "target": f"Yes {n}."} for n in range(4)))
+    (said,) = found(tmp_path, one, type="retrieval").notes
+    assert said.startswith("3 rows have the source sentence of an earlier row, the first at a.jsonl:2: only one")
+    point = rows(*({"source": f"yes {n}", "target": f"Yes {n}."} for n in range(4)))
+    assert found(tmp_path, point, type="retrieval").notes[0].startswith("both sides of all pairs are the same text")
     unseen = rows({"question": "q", "choices": ["\u200b", "z", "z"], "label": 0})
     empty, twins = found(tmp_path, unseen, type="multiple_choice").notes
     assert (empty, twins) == ("1 row has an empty text", "1 row has two equal choices, the first at a.jsonl:1")

@@ -148,6 +148,8 @@ def test_pairs_of_equal_texts_are_told(tmp_path: Path) -> None:
     task = {"type": "retrieval", "files": {"test": "test-{language}.csv"}}
     found = notes(checked(tmp_path, task, test_de_csv="source,target\n" + "one,one\ntwo,two\n"))
     assert "both sides of all pairs are the same text" in found
+    found = notes(checked(tmp_path, task, test_de_csv="source,target\n" + "eins,one\n"))
+    assert "a single pair: with no other candidate, any model scores 100" in found
 
 
 def test_a_task_without_training_files_is_no_intermediate_task(tmp_path: Path) -> None:

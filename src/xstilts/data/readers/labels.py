@@ -180,7 +180,7 @@ def found_in(
     if classes and len(names) > _MANY and all(re.fullmatch(r"-?[0-9]+\.[0-9]+", name) for name in names):
         notes.append("the labels are numbers on a scale: each is a class of its own here, since there is no regression")
     for fault, told in _TOLD.items():
-        if seen[fault] > (rows / 100 if fault in _REPEATED else 0):
+        if seen[fault] > rows * _REPEATED.get(fault, 0):
             have = f"{count(seen[fault], 'row')} {'has' if seen[fault] == 1 else 'have'}"
             notes.append(f"{have} {told.format(place=first[fault])}")
     if rows and seen["same"] == rows:
@@ -192,27 +192,31 @@ _TOLD = {
     "again": "the texts and the gold of an earlier row, the first at {place}",
     "otherwise": "the texts of an earlier row and other gold, the first at {place}",
     "target": "the English side of an earlier row, the first at {place}: only one of them counts as right",
+    "source": "the source sentence of an earlier row, the first at {place}: only one of them can be answered right",
     "empty": "an empty text",
     "missing": "a text such as 'nan' or '#N/A', the first at {place}: was the cell empty?",
     "twins": "two equal choices, the first at {place}",
     "garbled": "U+FFFD or wrongly decoded text, the first at {place}: was another encoding read as UTF-8?",
     "long": "more words than `max_length`, the first at {place}: put an empty line after each sentence",
 }
-_REPEATED = ("again", "otherwise", "target")
-"""Noted if more than 1 % of the rows have them."""
+_REPEATED = {"again": 0.01, "otherwise": 0.01, "target": 0.01, "source": 0.05}
+"""Noted from this share of the rows on. Bibles repeat up to 1.5 % of their verses."""
 
 
 def _repeated(example: ex.Example, texts: Sequence[str], golds: dict[int, int]) -> Iterator[str]:
-    """How an example repeats an earlier one. `golds`: hash of the texts -> that of the gold; filled here."""
+    """How an example repeats an earlier one. `golds`: hash of the texts -> that of the gold, or 0; filled here."""
     if isinstance(example, ex.PoolExample | ex.PlainText):
         return
-    key, gold, sides = tuple(texts), ex.gold_of(example), isinstance(example, ex.ParallelExample)
     if isinstance(example, ex.ParallelExample):
-        key, gold = (example.target,), example.source
-    before = golds.get(hash(key))
-    golds.setdefault(hash(key), hash(gold))
+        sides = {side: hash((side, _plainly(getattr(example, side)))) for side in ("target", "source")}
+        yield from [side for side, key in sides.items() if key in golds][:1]
+        golds.update(dict.fromkeys(sides.values(), 0))
+        return
+    key, gold = hash(tuple(texts)), hash(ex.gold_of(example))
+    before = golds.get(key)
+    golds.setdefault(key, gold)
     if before is not None:
-        yield "target" if sides else "again" if before == hash(gold) else "otherwise"
+        yield "again" if before == gold else "otherwise"
 
 
 def _faults(example: ex.Example, texts: Sequence[str], most_words: int) -> Iterator[str]:
@@ -227,8 +231,14 @@ def _faults(example: ex.Example, texts: Sequence[str], most_words: int) -> Itera
         yield "garbled"
     if isinstance(example, ex.TaggedExample) and len(example.words) > most_words > 0:
         yield "long"
-    if isinstance(example, ex.ParallelExample) and example.source.strip() == example.target.strip():
-        yield "same"
+    if isinstance(example, ex.ParallelExample):
+        bare = [re.sub(r"\W", "", _plainly(text)) or text.strip() for text in texts]
+        yield from ["same"] * (bare[0] == bare[1])
+
+
+def _plainly(text: str) -> str:
+    """A text without outer blanks, in small letters and in NFC."""
+    return unicodedata.normalize("NFC", text.strip().casefold())
 
 
 def _notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool) -> list[str]:
