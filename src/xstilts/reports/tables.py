@@ -206,7 +206,8 @@ def layer_tables(analysis: Analysis) -> list[Table]:
             key = (row.score.task, match[2], row.score.metric)
             found.setdefault(key, {}).setdefault(row.run, []).append((int(match[1]), row.score))
     order = {target: number for number, target in enumerate(analysis.about.targets)}
-    keys = sorted(found, key=lambda key: order.get(key[0], len(order)))
+    swept = (key for key, runs in found.items() if any(len({layer for layer, _ in of}) > 1 for of in runs.values()))
+    keys = sorted(swept, key=lambda key: order.get(key[0], len(order)))
     return [one for key in keys if len((one := _layer_table(analysis, *key, found[key])).rows) > 1]
 
 
