@@ -109,7 +109,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         begin = time.perf_counter()
         for _ in range(given.micro_batches):
             with autocast(given.precision, given.device):
-                logits = head(backbone(packed)[packed.starts_S])
+                logits = head(backbone(packed), packed)
                 loss = nn.functional.cross_entropy(logits.float(), gold)
             loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

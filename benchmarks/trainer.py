@@ -112,7 +112,7 @@ def _gold(bench: Bench, i: int, length: int) -> dict[str, Any]:
     if bench.type == "classification":
         return {"labels": int(features.columns["label"][i])}
     if bench.type == "span_qa":
-        return {f"{end}_positions": int(features.column(end)[i]) for end in ("start", "end")}
+        return {f"{end}_positions": int(features.columns[end][i]) for end in ("start", "end")}
     labels = np.full(length, -100)
     labels[features.columns["word_start"][i]] = features.columns["tag"][i]
     return {"labels": labels.tolist()}

@@ -4,29 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from report_helpers import ABOUT, DESIGN, QUICK, parsed
-from synthetic_scores import build
+from report_helpers import QUICK, parsed
+from report_samples import FIRST, side
 
 from xstilts.core.errors import XstiltsError
 from xstilts.reports import plain_comparison, write_contents
 from xstilts.reports.comparison import SAME, Side, answers, compare, comparison_contents, comparison_tables
 from xstilts.stats.table import Measured, Run, ScoreTable
-
-FIRST = replace(DESIGN, gains={"[]": 0.0, "[nli]": 5.0}, extra={}, seed_noise=0.5, own_examples=False)
-
-
-def side(name: str, design=FIRST, seed: int = 1, **about: object) -> Side:
-    told = replace(
-        ABOUT, experiment=name, recipes=tuple(design.gains), targets=design.tasks, controls={},
-        config=f"name: {name}\n", **about,
-    )  # fmt: skip
-    table = build(design, np.random.default_rng(seed))
-    rows = (
-        Measured(replace(row.score, stage=f"{name} {row.run} {row.score.seed}"), row.examples) for row in table.rows
-    )
-    return Side(ScoreTable(tuple(rows)), told)
 
 
 def changed(one: Side, task: str, **fields: object) -> Side:

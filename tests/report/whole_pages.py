@@ -6,11 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from report_helpers import own
+from report_samples import FAR, FIRST, KNOWN, made, side
 from study_samples import analysis as study_analysis
 from study_samples import spec
 from synthetic_scores import score
-from test_report_comparison import FIRST, side
-from test_report_questions import FAR, KNOWN, made
 
 from xstilts.core.scores import Benchmark
 from xstilts.reports import analyse, write_contents

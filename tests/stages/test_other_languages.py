@@ -115,6 +115,7 @@ def test_keys_columns_and_files_spell_a_language_as_they_like(root: Path, tmp_pa
     assert not found.refused
     assert [note for note in notes if note.startswith("all.csv")] == [
         "all.csv: 12 rows are in none of the task's languages and left out: 'und' (4), '' (4), 'sh' (4)",
+        "all.csv: 4 rows are left out, since the file is read in chr, x-elf, zh, zh-Hant only: 'en' (4)",
         "all.csv: 'zh-Hans' (4), 'cmn' (4) are read as one language, 'zh'",
         "all.csv: 'zh_TW' (4), 'zh-HK' (4) are read as one language, 'zh-Hant'",
     ]

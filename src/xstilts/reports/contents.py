@@ -80,6 +80,7 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
     measured = [target for target in about.targets if analysis.languages[target, ALL]]
     by_language = [language_table(analysis, section, target) for section in sections for target in measured]
     logged, costs = Block("curves", own=True) if about.logged else None, _table([cost_table(about.costs)], own=True)
+    scored = Block("codes", protocols(analysis), title="Protocol of each score")
     chapters: list[tuple[str, str, Iterable[Block | None]]] = [
         (
             "results",
@@ -104,33 +105,35 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
         ("layers", "Layers", [*drawn_sweeps, *(_table([one], one.name) for one in sweeps)]),
         ("intermediate", "Was the intermediate task learned?", [_table([intermediate_table(analysis)])]),
         ("training", "Training and costs", [logged, costs]),
-        (
-            "method",
-            "Method",
-            [
-                *map(_text, methods(analysis, bool(study))),
-                Block("codes", protocols(analysis), title="Protocol of each score"),
-            ],
-        ),
+        ("method", "Method", [*map(_text, methods(analysis, bool(study))), scored]),
         ("limitations", "Limitations", [_list(limits or ["No limitations are listed."])]),
         ("reproduce", "How to reproduce", _reproduce(about)),
         ("background", "Background and references", [_list(background(study.spec))] if study else []),
     ]
     known = [(name, title, tuple(block for block in blocks if block)) for name, title, blocks in chapters]
     made = [Chapter(name, title, blocks) for name, title, blocks in known if blocks]
-    lead: Iterable[Block] = _forests(analysis)
+    asked = study.spec.question if study else about.question
+    return Contents(
+        analysis,
+        about.title,
+        asked,
+        tuple(said[:first]),
+        tuple(said[first:]),
+        tuple(_lead(analysis, study)),
+        tuple(made),
+    )
+
+
+def _lead(analysis: Analysis, study: Study | None) -> Iterable[Block]:
+    """The figures beside the answer: recipes, or the effects and trends of a study."""
     if study and (effects := drawn(study)):
         svg = forest("Effects", effects, corrected=False)
-        lead = [Block("figure", title=f"{about.title}: effects", file="effects.svg", svg=svg)]
-    if study:
-        curved = enumerate(by_sizes(study))
-        drawn_sizes = [(f"Gain by size: {label}", f"sizes{n or ''}.svg", lines) for n, (label, lines) in curved]
-        lead = [
-            *lead,
-            *(Block("figure", title=t, file=f, svg=by_size("Gain by size", s), own=True) for t, f, s in drawn_sizes),
-        ]
-    asked = study.spec.question if study else about.question
-    return Contents(analysis, about.title, asked, tuple(said[:first]), tuple(said[first:]), tuple(lead), tuple(made))
+        yield Block("figure", title=f"{analysis.about.title}: effects", file="effects.svg", svg=svg)
+    else:
+        yield from _forests(analysis)
+    for number, (label, sizes) in enumerate(by_sizes(study) if study else ()):
+        svg = by_size("Gain by size", sizes)
+        yield Block("figure", title=f"Gain by size: {label}", file=f"sizes{number or ''}.svg", svg=svg, own=True)
 
 
 def _text(text: str) -> Block:
