@@ -135,6 +135,11 @@ def test_tatoeba_numbers_with_and_without_brackets(score: Scorer) -> None:
         assert (row.value, row.majority) == (50.0, 50.0)
 
 
+def test_a_random_choice_among_tatoebas_candidates_is_its_baseline_not_the_most_frequent_number(score: Scorer) -> None:
+    row = score("tatoeba", "3\n0\n0\n0\n", "3\n0\n1\n1\n", "de")["accuracy"]
+    assert (row.value, row.majority) == (50.0, 50.0)
+
+
 def test_bucc_pairs(score: Scorer) -> None:
     gold = "de-1\ten-1\nde-2\ten-2\n"
     scores = score("bucc2018", gold, "de-1\ten-1\nde-1\ten-1\nde-9\ten-2\nde-2\ten-3\n", "de")

@@ -123,7 +123,7 @@ def test_the_verdict_counts_what_is_clear_and_names_the_best_with_its_interval(a
     (sentence,) = said(analysis)
     best = analysis.finding(Run("small", "[nli]"), analysis.sections[0], "", ZERO_SHOT).gain
     assert sentence == (
-        "Yes: of 3 recipes, 1 gain clearly, 1 lose clearly, 1 undecided; the best, [nli], is at "
+        "Yes: of 3 recipes, 1 gain clearly, 1 lose clearly, 1 undecided; the best clear one, [nli], is at "
         f"{signed(best.value)} points {interval(best)} on the mean of 2 targets."
     )
 

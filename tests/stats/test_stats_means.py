@@ -62,7 +62,8 @@ def test_the_mean_over_targets_with_other_seeds_weighs_worlds_alike():
     two = Series((1, 2, 3), ("aa",), np.array([1.0, 2.0, 6.0]), None, 1, tuple("abc"))
     found = combine([one, two], options)
     assert estimate(found, options).value == pytest.approx((np.mean([2, 4, 8]) + 3) / 2)
-    assert estimate(found, options).units == 3
+    whole = estimate(found, options)
+    assert (whole.units, whole.over, whole.per_seed, len(whole.per_world)) == (3, "worlds", (), 3)
 
 
 def test_combined_influences_are_those_of_the_combined_value():

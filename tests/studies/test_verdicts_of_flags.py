@@ -58,6 +58,9 @@ def test_a_random_start_above_the_pretrained_one_stops_a_claim(
     assert found.word == word
     assert found.reason.startswith("a random start scores ") == (word == "undecided")
     assert judged(HELPS, random={"small": "not measured"}).word == "holds"
+    asked = {"kind": "difference", "recipe": "[]", "backbones": "small", "other": "huge"}
+    itself = judged(asked, table=scores(("small", "large", "huge"), n=150), random={"small": "huge"})
+    assert (itself.word, itself.reason) == ("holds" if gain < 0 else "fails" if gain else itself.word, "")
 
 
 def test_models_that_are_the_same_at_every_seed_judge_nothing() -> None:

@@ -70,7 +70,7 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
         ratios = metric.function(matched.golds, matched.predictions, code)
         signature = f"{metric.script} | {gold.name} | n={matched.n}{note} | xstilts {__version__}"
         for value in metric.values if name == found.metric else (metric.main,):
-            judge = METRICS.get(value).majority if value in METRICS else metric.baselines.get(value)
+            judge = metric.baselines.get(value) or (METRICS.get(value).majority if value in METRICS else None)
             majority = judge(matched.golds) if judge else 0.0
             row = Score(
                 task=found.name, language=code, split="gold", metric=value if name == found.metric else name,

@@ -159,6 +159,7 @@ def _together(sides: Sequence[Side]) -> About:
         controls={key: kind for about in abouts for key, kind in about.controls.items()},
         seeds=tuple(sorted(every("seeds"))),
         trained_in=trained,
+        labelled={name: codes for about in reversed(abouts) for name, codes in about.labelled.items()},
         worlds={seed: world for about in abouts for seed, world in about.worlds.items()},
         averages=None,
         config="---\n".join(about.config for about in abouts),

@@ -87,7 +87,7 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
             "Results by target",
             [
                 _table(main, kind="gains"),
-                _list(told) if study else None,
+                _list(told) if study and told else None,
                 *(_table([one], "With the source language in the mean", "gains") for one in with_source),
                 *(_heat_map(analysis, section, table) for section, table in zip(sections, main)),
             ],
@@ -186,7 +186,7 @@ def _reproduce(about: About) -> list[Block]:
     codes = (Block("code", (text,)) for text in (about.command, about.config) if text)
     said = f"Checksums of the {count(len({row['file'] for row in about.inputs}), 'file')} that were read: inputs.csv."
     sums = tuple(sorted({f"{row['sha256_20']}  {row['file']}" for row in about.inputs}))
-    files = Block(
-        "codes", sums[:FILES], title=f"Files and checksums{f', the first {FILES}' * (len(sums) > FILES)}", own=True
-    )
+    which = f", the first {FILES} files" * (len(sums) > FILES)
+    title = f"Files and checksums (20 digits of SHA-256){which}"
+    files = Block("codes", sums[:FILES], title=title, own=True)
     return [*codes, _list(facts), *([Block("paragraph", (said,), own=True), files] if about.inputs else [])]

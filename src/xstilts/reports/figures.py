@@ -127,8 +127,9 @@ def forest(title: str, rows: Sequence[tuple[str, Estimate]], corrected: bool = T
         parts.append(f'<circle cx="{x(value):.1f}" cy="{y + 13:g}" r="5" {look}/>')
     told = ""
     for label, one in rows:
-        word = few(one) if one.few else ("clear gain" if one.value > 0 else "clear loss") if one.clear else "undecided"
-        told += f"; {label}: {signed(one.value)} {interval(one)}, {word}"
+        decided = ("clear gain" if one.value > 0 else "clear loss") if one.clear else "undecided"
+        words = [few(one)] if one.few else [decided] * corrected
+        told += f"; {label}: {', '.join([f'{signed(one.value)} {interval(one)}', *words])}"
     return _svg(wide, bottom + 42, title, parts, told)
 
 
@@ -176,7 +177,7 @@ def by_size(title: str, lines: Mapping[str, Sequence[tuple[float, Estimate]]]) -
 
 def in_words(size: float) -> str:
     """A number of parameters: `250 k`, `3.35 M`, `1.2 B`."""
-    unit, word = next(((u, w) for u, w in ((1e9, " B"), (1e6, " M"), (1e3, " k")) if size >= u), (1, ""))
+    unit, word = next(((u, w) for u, w in ((1e9, " B"), (1e6, " M"), (1e3, " k")) if size >= 0.9995 * u), (1, ""))
     return f"{size / unit:.3g}{word}"
 
 

@@ -52,7 +52,8 @@ def verdict(analysis: Analysis, section: Section) -> str:
     (up, down), recipes = _sides(told), count(len(told), "recipe")
     best = max(up or told, key=lambda one: one.found.value)
     points_ = f"{signed(best.found.value)} points {interval(best.found)}".strip()
-    first = f"{'the best, ' * (len(told) > 1)}{best.run.recipe}{',' * (len(told) > 1)} is at {points_} {where}"
+    which = "the best clear one, " if up else "the best, "
+    first = f"{which * (len(told) > 1)}{best.run.recipe}{',' * (len(told) > 1)} is at {points_} {where}"
     if seen := analysis.about.labelled.get(best.run.recipe):
         first += f"; it has seen labels in {', '.join(seen)}"
     if all(one.found.few for one in told):

@@ -23,7 +23,8 @@ def tables(found: Contents) -> str:
 
 def table(one: Table) -> str:
     """One table with its caption."""
-    columns, words = "l" + "r" * (len(one.head) - 1), " ".join([one.caption.replace("a dot", "bold"), *one.notes])
+    columns, notes = "l" + "r" * (len(one.head) - 1), [f"{note.rstrip('.')}." for note in one.notes]
+    words = " ".join([one.caption.replace("a dot", "bold"), *notes])
     caption = f"\\caption{{{text(words)}}}"
     rows = "\n".join(f"{_row(row)} \\\\" for row in one.rows)
     heads = [[text(column.label) for column in one.head], [_small(column.detail) for column in one.head]]

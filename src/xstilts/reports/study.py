@@ -80,10 +80,11 @@ def answer(study: Study) -> list[str]:
     counts = [f"{len(ids)} {VERDICTS[word][len(ids) != 1]} ({', '.join(ids)})" for word, ids in told.items() if ids]
     sentences = [f"Of {count(len(study.verdicts), 'claim')}, {', '.join(counts)}."] if counts else []
     sentences += [sentence for effect in study.effects for sentence in _effect(effect)]
-    if over := list(dict.fromkeys(number.over for effect in study.effects for number in effect.numbers)):
+    numbers = [number for effect in study.effects for number in effect.numbers if number.low is not None]
+    if over := list(dict.fromkeys(number.over for number in numbers)):
         sentences.append(
-            f"In brackets: {study.scores.options.level:.0%} intervals over {', or over '.join(over)}. p: of no effect, "
-            "corrected for all effects of this list."
+            f"In brackets: {study.scores.options.level:.0%} intervals over {', or over '.join(over)}. p is for the "
+            "hypothesis of no effect, corrected for all effects in this list."
         )
     return sentences
 

@@ -48,8 +48,9 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
     if alone and MEAN in targets:
         notes.append(f"mean: without {', '.join(alone)}, measured in {about.source} alone")
     without = "without" if scope == ZERO_SHOT else "with"
-    for target, codes in about.trained_in.items():
-        notes += [f"{target}: {without} {', '.join(codes)}, in which it is trained"] if target in targets else []
+    for target, trained in about.trained_in.items():
+        codes = [code for code in trained if code in analysis.languages.get((target, ALL), ()) and code != about.source]
+        notes += [f"{target}: {without} {', '.join(codes)}, in which it is trained"] if codes else []
     for target, codes in analysis.chosen_on.items():
         notes += [f"{target}: {without} {', '.join(codes)}, on which its layer was chosen"] if codes else []
     reasons: dict[str, dict[str, None]] = {}  # which differences have too few replicates to be clear, by reason

@@ -141,14 +141,14 @@ def texts_of(grid: Grid) -> Callable[[str, str], Mapping[str, str]]:
     if grid.worlds or not grid.data:
         found = "they are constructed: omit it" if grid.worlds else "no folder is known: name it with --data"
         raise ConfigError(f"--texts shows examples of the data files, but {found}")
-    other = {"id", "label", "answers", "tags", "gold", "query", "sample"}
+    not_texts = {"id", "label", "answers", "tags", "gold", "query", "sample"}
     splits = {c.task: c.stage.inputs["data"].config["split"] for c in grid.cells if c.role == "target"}
 
     @cache
     def read(target: str, language: str) -> Mapping[str, str]:
         found = {}
         for one in grid.experiment.task(target).stream(grid.data, splits[target], language):
-            values = [getattr(one, entry.name) for entry in fields(one) if entry.name not in other]
+            values = [getattr(one, entry.name) for entry in fields(one) if entry.name not in not_texts]
             parts = [" ".join(value) if isinstance(value, tuple) else value for value in values if value]
             found[one.id] = " | ".join(parts)
         return found

@@ -96,7 +96,7 @@ def _estimate(series: Series, found: Spread, options: Replication) -> Estimate:
         half = -error * float(special.stdtrit(found.effective, tail) if several else special.ndtri(tail))
         low, high = found.centre - half, found.centre + half
         p = two_sided(found, found.effective) if several else None
-    by_world = options.by_world(series)
+    by_world = series.worlds or options.by_world(series)
     over = "nothing" if found.variance is None else "examples"
     if several:
         over = ("worlds" if by_world else "seeds") + " and examples" * (found.shared > ROUNDING)
@@ -106,7 +106,7 @@ def _estimate(series: Series, found: Spread, options: Replication) -> Estimate:
         high=high,
         p=p,
         seeds=series.seeds,
-        per_seed=tuple(map(float, series.points)) if series.freedom is None else (),
+        per_seed=tuple(map(float, series.points)) if series.freedom is None and not series.worlds else (),
         languages=series.languages,
         examples=series.examples,
         over=over,
@@ -167,7 +167,10 @@ def moderated(found: Sequence[Spread], groups: Sequence[Hashable], share: float 
     worth = share * freedom * np.array([4 / (size + 3) for size in sizes])
     apart = np.array([group == "" for group in groups], dtype=bool)
     for part in (apart, ~apart):
-        if part.sum() < 2 or (pooled := float((variance[part] * freedom[part]).sum() / freedom[part].sum())) <= 0:
+        if part.sum() < 2:
+            continue
+        pooled = float((variance[part] * freedom[part]).sum() / freedom[part].sum())
+        if pooled <= 0:
             continue
         own, half, most = freedom[part], freedom[part] / 2, float(worth[part].sum())
         logs = np.log(np.maximum(variance[part], 1e-5 * pooled)) - special.digamma(half) + np.log(half)

@@ -64,6 +64,7 @@ class Series:
         freedom: degrees of freedom of means over targets with different seeds, those of the target with the fewest;
             else they follow from the replicates.
         pooled: degrees of freedom of all these targets, each by its share of the variance.
+        worlds: whether each value is the mean of a world's seeds, under its first seed.
     """
 
     seeds: tuple[int, ...]
@@ -74,6 +75,7 @@ class Series:
     models: tuple[str, ...]
     freedom: int | None = None
     pooled: float | None = None
+    worlds: bool = False
 
     def minus(self, other: Series) -> Series:
         """The paired difference; both must have the same seeds."""
@@ -225,6 +227,7 @@ def combine(parts: Sequence[Series], options: Replication) -> Series:
         models=tuple(" and ".join(names) for names in models),
         freedom=min(len(part.seeds) for part in parts) - 1,
         pooled=pooled,
+        worlds=any(part.worlds for part in parts),
     )
 
 
@@ -236,4 +239,5 @@ def _by_world(part: Series, options: Replication) -> Series:
     order = np.argsort(seeds)
     sorted_noise = None if noise is None else tuple(noise[i] for i in order)
     names = tuple(f"world {options.worlds[seeds[i]]}" for i in order)
-    return Series(tuple(seeds[i] for i in order), part.languages, points[order], sorted_noise, part.examples, names)
+    at = tuple(seeds[i] for i in order)
+    return Series(at, part.languages, points[order], sorted_noise, part.examples, names, worlds=True)

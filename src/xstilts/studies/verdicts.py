@@ -86,7 +86,7 @@ class Scores:
         )
         there = {"recipe": self.recipes, "backbone": self.backbones, "target": self.targets}
         whole = contrast.filled(there, self.groups)
-        backbones = dict.fromkeys((*whole.parameters, *whole.backbones, *whole.other))
+        backbones = dict.fromkeys(whole.parameters or (*whole.backbones, *whole.other))
         compared = tuple(Run(name, recipe) for name in backbones for recipe in (*whole.recipe, *whole.against))
         if whole.kind == "interaction" and len(whole.backbones) > 2:
             found = self._joint(whole, subjects)
@@ -260,6 +260,8 @@ def _overtaken(test: Bounded, measured: Measured, scores: Scores) -> str:
     """Why a claim decides nothing if a random start is clearly above a backbone on its targets; else empty."""
     for backbone in dict.fromkeys(run.backbone for run in measured.subjects if run.backbone in scores.random):
         control, baseline = scores.random[backbone], scores.recipes[:1]
+        if control in test.other:  # the claim itself asks which of the two is better
+            continue
         gap = Contrast(kind="difference", recipe=baseline, backbones=(control,), other=(backbone,), scope=test.scope)
         gap = gap.model_copy(update={"targets": test.targets})
         with suppress(XstiltsError):  # the control was not measured there
@@ -267,8 +269,8 @@ def _overtaken(test: Bounded, measured: Measured, scores: Scores) -> str:
             found = estimate(part.series, scores.options)
             if not found.few and (found.low or 0) > 0:
                 return (
-                    f"a random start scores {found.value:.1f} points more than {backbone} on these targets, which says "
-                    "little about models that learned from pretraining"
+                    f"a random start scores {found.value:.1f} points more than {backbone} on these targets: "
+                    "effects there say little about models that learned from pretraining"
                 )
     return ""
 
@@ -291,6 +293,7 @@ def _flagged(measured: Measured, flags: Sequence[Flag], scores: Scores) -> tuple
     if any(one.units == 1 and len(part.series.seeds) > 1 for one, part in zip(found, measured.parts)):
         return notes, "the same models at every seed, so no spread over seeds to judge by"
     if (least := min(one.freedom for one in found) + 1) < FEWEST:
-        what = "worlds" if any(scores.options.by_world(part.series) for part in measured.parts) else "seeds"
+        series = [part.series for part in measured.parts]
+        what = "worlds" if any(one.worlds or scores.options.by_world(one) for one in series) else "seeds"
         return notes, f"too few {what} to say ({least}, of {FEWEST} needed)"
     return notes, ""
