@@ -138,6 +138,23 @@ def test_training_rows_in_test_files_are_counted_by_language(tmp_path: Path) -> 
     assert expected in xs.run(experiment(tmp_path), store=tmp_path / "store").notices
 
 
+def test_validation_rows_are_compared_with_training_and_test_rows(tmp_path: Path) -> None:
+    task = {**TASK, "files": {**TASK["files"], "validation": "val.csv"}}
+    write(tmp_path, train=TRAIN, val=OTHER + "The red house!,warm\n", test_de="text,label\ndas rote Haus,warm\nEis,cold\n")
+    assert notes(tmp_path, task) == [
+        "t: validation examples that are training examples of t, word for word: 1 of 3 in en",
+        "t: test examples that are validation examples of t, word for word: 1 of 2 in de",
+    ]
+
+
+def test_own_files_in_the_other_of_two_usual_scripts_are_named(tmp_path: Path) -> None:
+    rows = "text,label\n" + "қизил уй кўчанинг охирида туради ва унда ҳозир ҳеч ким яшамайди,warm\nмуз,cold\n" * 6
+    write(tmp_path, train=TRAIN, test_uz=rows)
+    (line,) = [line for line in xs.check(experiment(tmp_path)).notices if "its letters" in line]
+    said = "100 % of its letters are Cyrillic; Uzbek is written in the Latin script too: check that you mean this one"
+    assert line == f"t, test, uz: {said}"
+
+
 def test_a_pair_in_which_nothing_is_long_enough_to_compare_is_not_called_clean(tmp_path: Path) -> None:
     write(tmp_path, train=TRAIN, test_en="text,label\nan old mill,warm\nwet snow,cold\n")
     checks, store = Expansion(experiment(tmp_path)).checks(), tmp_path / "store"

@@ -195,9 +195,10 @@ def notices(experiment: Experiment, grid: Grid, data: Data, store: Store | None 
         lines.append(f"no target has a test set in {', '.join(strange)}, which `languages` names")
     pairs = [pair for pair in trained_and_tested(grid.cells) if store is None or not all(map(store.has, pair))]
     with listed_once():
-        own, missing = grid.experiment.tasks, (stage for stage in grid.stages if store is None or not store.has(stage))
-        lines += [*reads.same_files(grid.stages), *reads.same_rows(pairs, own)]
-        return [*lines, *odd_texts(reads.reads(missing), own)]
+        missing = [*reads.reads(stage for stage in grid.stages if store is None or not store.has(stage))]
+        own = grid.experiment.tasks
+        lines += [*reads.same_files(grid.stages), *reads.same_rows(pairs, missing, own)]
+        return [*lines, *odd_texts(missing, own)]
 
 
 def _elsewhere(experiment: Experiment) -> Iterator[str]:

@@ -122,28 +122,42 @@ def _why(group: Sequence[Read]) -> str:
     return "are these different data?" if len({read.task.name for read in group}) > 1 else "its rows count twice"
 
 
-def same_rows(pairs: Iterable[tuple[Stage, Stage]], own: Collection[str]) -> Iterator[str]:
+def same_rows(
+    pairs: Iterable[tuple[Stage, Stage]], found: Iterable[Read], own: Collection[str]
+) -> Iterator[str]:
     """A note for each of the `own` tasks whose test examples are training examples, but for case and punctuation.
 
-    Leak stages compare more, but each language with itself. Files of the same content are left to `same_files`.
+    Leak stages compare more, but each language with itself. Files of the same content are left to `same_files`. The
+    validation data of a task are compared with its training and its test data.
 
     Args:
         pairs: prepare stages of training and test data.
+        found: the splits that are read.
     """
+    splits: dict[tuple[str, Split], dict[str, Read]] = defaultdict(dict)
+    for read in found:
+        if read.task.name in own:
+            splits[read.task.name, read.split][read.language] = read
     sides: dict[tuple[str, str], tuple[dict[str, Read], dict[str, Read]]] = {}
+    for name in dict.fromkeys(name for name, split in splits if split == "validation"):
+        training, validation, test = (splits.get((name, split), {}) for split in ("train", "validation", "test"))
+        sides[f"training examples of {name}", f"{name}: validation examples"] = training, validation
+        sides[f"validation examples of {name}", f"{name}: test examples"] = validation, test
     for pair in pairs:
-        names = pair[0].config["task"], pair[1].config["task"]
-        if set(names) <= set(own):
-            for side, stage in zip(sides.setdefault(names, ({}, {})), pair, strict=True):
+        train, test_name = pair[0].config["task"], pair[1].config["task"]
+        if {train, test_name} <= set(own):
+            measured = f"{test_name}: {split_of(pair[1].config)} examples"
+            both = sides.setdefault((f"training examples of {train}", measured), ({}, {}))
+            for side, stage in zip(both, pair, strict=True):
                 side.update({read.language: read for read in reads([stage])})
-    for (train, test), (trained, tested) in sides.items():
+    for (first, second), (trained, tested) in sides.items():
         with suppress(XstiltsError):  # a damaged file, which is reported elsewhere
             known = {digest(path) for read in trained.values() for path in read.paths}
             wanted = [read for read in tested.values() if not {digest(path) for path in read.paths} <= known]
             texts = {_texts(one) for read in trained.values() for one in _rows(read)} if wanted else set()
             counts = {read.language: [_texts(one) in texts for one in _rows(read)] for read in wanted}
             if said := [f"{sum(same)} of {len(same)} in {code}" for code, same in counts.items() if any(same)]:
-                yield f"{test}: test examples that are training examples of {train}, word for word: {', '.join(said)}"
+                yield f"{second} that are {first}, word for word: {', '.join(said)}"
 
 
 def _rows(read: Read) -> Iterator[Example]:

@@ -50,9 +50,12 @@ def odd_texts(found: Iterable[Read], own: Collection[str]) -> Iterator[str]:
             continue
         usual, (most, count) = _SCRIPTS.get(LANGUAGES[one.language].script, ""), letters.most_common(1)[0]
         name = LANGUAGES[one.language].name
-        if usual and letters[usual] < _LEAST * letters.total() and one.language not in _TWO_SCRIPTS:
+        if usual and letters[usual] < _LEAST * letters.total():
             share = f"{100 * count / letters.total():.0f} % of its letters are {most}"
-            yield f"{one.place}: {share}, and {name} is usually written in the {usual} script: {_WRONG}"
+            if one.language not in _TWO_SCRIPTS:
+                yield f"{one.place}: {share}, and {name} is usually written in the {usual} script: {_WRONG}"
+            elif one.task.name in own:
+                yield f"{one.place}: {share}; {name} is written in the {usual} script too: check that you mean this one"
         elif one.task.name in own or TYPES.get(one.task.type).name in ("retrieval", "contrastive", "translation_lm"):
             seems = _identified(text, one.language)
             if seems != one.language and seems in (languages[one.task.name] if one.task.name in own else {"en"}):
