@@ -29,8 +29,8 @@ def analysis(benchmark: Benchmark, **aside: str):
 def test_a_partial_mean_says_what_it_lacks() -> None:
     table = official_table(analysis(SMALL))
     assert table is not None
-    assert [column.label for column in table.head] == ["recipe", "topics", "pairs", "mean of these"]
-    assert table.head[-1].detail == "part of SMALL"
+    assert [column.label for column in table.head] == ["recipe", "topics", "pairs", "mean"]
+    assert table.head[-1].detail == "of the measured part of SMALL"
     assert table.rows[0].label == "[] (Small encoder)"
     assert [cell.detail for cell in table.rows[0].cells] == ["2/3", "1/1", "2/3"]
     assert table.notes == (

@@ -228,7 +228,7 @@ def test_a_missing_language_or_target_or_recipe_is_a_named_gap():
     about = replace(ABOUT, targets=(*ABOUT.targets, "later"), recipes=(*ABOUT.recipes, "[never]"))
     found = analyse(rest, about, QUICK)
     notes = main(found).notes
-    assert "without bb, not measured on both sides" in notes
+    assert "topics, pairs: without bb, not measured on both sides" in notes
     assert "later: not measured" in notes
     assert "topics: no scores of recipe [never] with small" in notes
     assert "no mean: later not measured" in notes

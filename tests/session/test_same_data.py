@@ -140,7 +140,9 @@ def test_training_rows_in_test_files_are_counted_by_language(tmp_path: Path) -> 
 
 def test_validation_rows_are_compared_with_training_and_test_rows(tmp_path: Path) -> None:
     task = {**TASK, "files": {**TASK["files"], "validation": "val.csv"}}
-    write(tmp_path, train=TRAIN, val=OTHER + "The red house!,warm\n", test_de="text,label\ndas rote Haus,warm\nEis,cold\n")
+    write(
+        tmp_path, train=TRAIN, val=OTHER + "The red house!,warm\n", test_de="text,label\ndas rote Haus,warm\nEis,cold\n"
+    )
     assert notes(tmp_path, task) == [
         "t: validation examples that are training examples of t, word for word: 1 of 3 in en",
         "t: test examples that are validation examples of t, word for word: 1 of 2 in de",

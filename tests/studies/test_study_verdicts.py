@@ -161,7 +161,7 @@ def test_the_page_answers_in_words_and_numbers_and_is_the_same_each_time():
     ]  # fmt: skip
     answer = page[: page.index("## Results")]
     assert "Gain of \\[nli]: +1" in answer
-    assert "In brackets: 95% intervals over worlds. p is for the hypothesis of no effect, corrected for all effects in this list." in answer
+    assert "In brackets: 95% intervals over worlds. p is for the hypothesis of no effect, corrected for" in answer
     assert "Gain on large: 0.0 points \\[0.0, 0.0], p 1.000." in answer
     assert "Interaction: they differ clearly (F(2, 4) =" in answer
     assert "Nothing: not measured (absent: no scores" in answer

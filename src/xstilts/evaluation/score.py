@@ -259,9 +259,9 @@ def _indices(files: ScoredFiles, entries: list[Entry]) -> Matched:
 
 def match_rankings(files: ScoredFiles) -> Matched:
     """Candidates, best first, by the query's id."""
-    document = None if forms.is_json_lines(files.gold) else read_json(files.gold)
+    known, document = set[str](), None if forms.is_json_lines(files.gold) else read_json(files.gold)
     if isinstance(document, dict) and "data" not in document:
-        golds, note = forms.rankings(files.gold), ""
+        golds = forms.rankings(files.gold)
     else:
         called = files.gold.name.partition(".")[0]
         if files.task.name == "lareqa" and called != files.language:
@@ -269,8 +269,7 @@ def match_rankings(files: ScoredFiles) -> Matched:
             raise DataError(f"{problem} ({called}_1_0)", files.gold)
         examples = [one for one in _examples(files) if isinstance(one, PoolExample)]
         golds = {one.id: list(one.gold or ()) for one in examples if one.query}
-        pool = {one.id.partition("_")[0] for one in examples if not one.query}
-        note = f" | candidates of {len(pool)} languages" if files.task.name == "lareqa" else ""
+        known = {one.id for one in examples if not one.query}
     for query, relevant in golds.items():
         if not relevant:
             raise DataError(f"query {shown(query)} has no relevant candidate", files.gold)
@@ -281,6 +280,11 @@ def match_rankings(files: ScoredFiles) -> Matched:
     if len(said) > checks.ENOUGH_ROWS and ranked and not right.intersection(ranked):
         problem = f"not one candidate is relevant for any query: {shown(ranked[0])} here"
         raise DataError(f"{problem}, {shown(min(right))} in {files.gold}", files.predictions)
+    pool = {name.partition("_")[0] for name in known}
+    note = f" | candidates of {len(pool)} languages" if files.task.name == "lareqa" else ""
+    if odd := next((name for name in ranked if name.partition("_")[0] in pool and name not in known), None):
+        problem = f"candidate {shown(odd)} is not in the pool: {files.gold.name} has names like {shown(min(known))}"
+        raise DataError(problem, files.predictions)
     matched = by_id(files, golds, said, [])
     return matched._replace(note=note + matched.note)
 

@@ -1,7 +1,7 @@
 """The tables of a report, as data: recipes x targets, languages x recipes, layers, official means and own scores."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -43,7 +43,8 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
         f"own score, 0 to 100; all rows but the {CHANCE} are differences from it in points. Brackets: "
         f"{analysis.options.level:.0%} intervals; a dot: clear after correction for the whole table."
     )
-    notes = list(dict.fromkeys(one.caveat for row in (first, *rows) for one in row.cells if one.caveat))
+    names = {target: target or "mean" for target in targets}
+    notes = _caveats((first, *rows), [*names.values()])
     alone = [target for target in about.targets if target not in analysis.averaged(scope)]
     if alone and MEAN in targets:
         notes.append(f"mean: without {', '.join(alone)}, measured in {about.source} alone")
@@ -53,16 +54,27 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
         notes += [f"{target}: {without} {', '.join(codes)}, in which it is trained"] if codes else []
     for target, codes in analysis.chosen_on.items():
         notes += [f"{target}: {without} {', '.join(codes)}, on which its layer was chosen"] if codes else []
-    reasons: dict[str, dict[str, None]] = {}  # which differences have too few replicates to be clear, by reason
-    for run in section.every[1:]:
-        for target in targets:
-            one = analysis.finding(run, section, target, scope).gain
-            if one is not None and one.few:
-                reasons.setdefault(few(one), {})[target or "mean"] = None
-    notes += [r if len(names) == len(targets) else f"{', '.join(names)}: {r}" for r, names in reasons.items()]
+    gains = (
+        (target, analysis.finding(run, section, target, scope).gain) for run in section.every[1:] for target in names
+    )
+    notes += _by_reason(((few(one), names[target]) for target, one in gains if one and one.few), [*names.values()])
     head = (Column("recipe", "before the target"), *(_target_head(analysis, target, scope) for target in targets))
     title = about.backbone(section.backbone).label if len(analysis.sections) > 1 else ""
     return Table(f"main {section.backbone} {scope}", caption, head, (first, *rows, last), tuple(notes), title)
+
+
+def _caveats(rows: Iterable[Row], names: Sequence[str]) -> list[str]:
+    return _by_reason(((one.caveat, name) for row in rows for name, one in zip(names, row.cells)), names)
+
+
+def _by_reason(pairs: Iterable[tuple[str, str]], columns: Sequence[str]) -> list[str]:
+    """Each reason once, with the columns that it holds for unless it starts with one or holds for all of them."""
+    found: dict[str, dict[str, None]] = {}
+    for reason, column in pairs:
+        found.setdefault(reason, {})[column] = None
+    found.pop("", None)
+    whole = {why for why, of in found.items() if len(of) == len(columns) or why.partition(": ")[0] in (*columns, "no mean")}
+    return [why if why in whole else f"{', '.join(of)}: {why}" for why, of in found.items()]
 
 
 def language_table(analysis: Analysis, section: Section, target: str) -> Table:
@@ -81,14 +93,13 @@ def language_table(analysis: Analysis, section: Section, target: str) -> Table:
         f"from {labels[0]}; a dot: clear after correction for the table."
     )
     head = tuple(map(Column, ["language", *labels, CHANCE]))
-    notes = tuple(dict.fromkeys(one.caveat for row in rows for one in row.cells if one.caveat))
+    notes = tuple(_caveats(rows, [*labels, CHANCE]))
     return Table(f"languages {section.backbone} {target}", caption, head, tuple(rows), notes)
 
 
 def _run_row(analysis: Analysis, section: Section, run: Run, targets: Sequence[str], where: str) -> Row:
     found = [analysis.finding(run, section, target, where) for target in targets]
-    counts = sorted({len(one.absolute.seeds) for one in found if one.absolute is not None})
-    seeds = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else count(counts[0], "seed") if counts else ""
+    seeds = _seeds(one.absolute.seeds for one in found if one.absolute is not None)
     return Row(
         analysis.label(run, section.backbone),
         tuple(cell(one, run == section.baseline) for one in found),
@@ -99,6 +110,11 @@ def _run_row(analysis: Analysis, section: Section, run: Run, targets: Sequence[s
             *([f"labels in {', '.join(seen)}"] if (seen := analysis.about.labelled.get(run.recipe)) else []),
         ),
     )
+
+
+def _seeds(of: Iterable[tuple[int, ...]]) -> str:
+    counts = sorted(set(map(len, of)))
+    return f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else count(counts[0], "seed") if counts else ""
 
 
 def _chance(value: float | None) -> Cell:
@@ -157,10 +173,11 @@ def official_table(analysis: Analysis) -> Table | None:
     for one in found.standings:
         means: list[TaskMean | Mean] = [*(task for task in one.tasks if task.task in measured), one.overall]
         label = f"{one.run.recipe} ({analysis.about.backbone(one.run.backbone).label})"
-        rows.append(Row(label, tuple(map(_official, means))))
+        seeds = _seeds(task.seeds for task in one.tasks if task.values)
+        rows.append(Row(label, tuple(map(_official, means)), detail=seeds))
         notes += [f"{task.task}: {task.coverage}" for task in one.tasks if task.missing and task.values]
     partial = [f"mean: {one.overall.coverage}" for one in found.standings if not one.overall.complete]
-    last = Column("mean of these", f"part of {title}") if partial else Column(title)
+    last = Column("mean", f"of the measured part of {title}") if partial else Column(title)
     caption = (
         f"Means as {title} takes them: its languages with equal weight, English included; question answering counts "
         "with the mean of exact match and F1. Means over seeds; next to each, how many of its languages or tasks are "

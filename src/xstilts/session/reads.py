@@ -122,9 +122,7 @@ def _why(group: Sequence[Read]) -> str:
     return "are these different data?" if len({read.task.name for read in group}) > 1 else "its rows count twice"
 
 
-def same_rows(
-    pairs: Iterable[tuple[Stage, Stage]], found: Iterable[Read], own: Collection[str]
-) -> Iterator[str]:
+def same_rows(pairs: Iterable[tuple[Stage, Stage]], found: Iterable[Read], own: Collection[str]) -> Iterator[str]:
     """A note for each of the `own` tasks whose test examples are training examples, but for case and punctuation.
 
     Leak stages compare more, but each language with itself. Files of the same content are left to `same_files`. The
