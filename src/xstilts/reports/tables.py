@@ -73,7 +73,8 @@ def _by_reason(pairs: Iterable[tuple[str, str]], columns: Sequence[str]) -> list
     for reason, column in pairs:
         found.setdefault(reason, {})[column] = None
     found.pop("", None)
-    whole = {why for why, of in found.items() if len(of) == len(columns) or why.partition(": ")[0] in (*columns, "no mean")}
+    named = {*columns, "no mean"}
+    whole = {why for why, of in found.items() if len(of) == len(columns) or why.partition(": ")[0] in named}
     return [why if why in whole else f"{', '.join(of)}: {why}" for why, of in found.items()]
 
 

@@ -84,7 +84,8 @@ def _rule(stage: Stage) -> str:
     if by == "last":
         return "the last"
     if by == "average":
-        return f"the mean of the last {said['average']} snapshots of the run (Schmidt et al. 2023)"
+        taken = min(said["average"], said.get("checkpoints", said["average"]))
+        return f"the mean of the last {count(taken, 'snapshot')} of the run (Schmidt et al. 2023)"
     often = (
         f"every {said['evaluate_every']} steps" if "evaluate_every" in said else f"{count(said['checkpoints'], 'time')}"
     )
