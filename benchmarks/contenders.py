@@ -14,7 +14,7 @@ from xstilts.task_types.features import tokens_of
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Phase
 from xstilts.training.mixture import Part
-from xstilts.training.model import Model, narrow
+from xstilts.training.model import TaskModel, narrow
 from xstilts.training.plan import Plan, Source
 
 if TYPE_CHECKING:
@@ -110,11 +110,11 @@ def make_phase(contender: Contender, bench: Bench, seed: int) -> Phase:
     return Phase((Part(spec.task, spec.type, spec.labels),), (spec.task_type,), (bench.features,), plan, config)
 
 
-def set_up(contender: Contender, bench: Bench, seed: int) -> tuple[Model, Phase]:
+def set_up(contender: Contender, bench: Bench, seed: int) -> tuple[TaskModel, Phase]:
     """Model and phase of one of our runs, as a train stage has them before its first step."""
     backbone = load_backbone(str(bench.model), route=contender.route, backend=contender.backend)
     phase = make_phase(contender, bench, seed).suited(backbone)
-    model = Model(backbone, [bench.spec], DROPOUT, seed)
+    model = TaskModel(backbone, [bench.spec], DROPOUT, seed)
     if not contender.whole:
         narrow(model, tokens_of([bench.features]))
     return model.to(bench.device), phase

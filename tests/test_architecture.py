@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,11 @@ def imports(path: Path) -> set[str]:
 def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
     """Pairs (dotted name, call)."""
     return ((ast.unparse(node.func), node) for node in ast.walk(parse(path)) if isinstance(node, ast.Call))
+
+
+def test_a_class_name_means_one_thing() -> None:
+    names = Counter(node.name for path in FILES for node in parse(path).body if isinstance(node, ast.ClassDef))
+    assert [name for name, number in names.items() if number > 1] == []
 
 
 def test_nothing_is_printed() -> None:

@@ -14,7 +14,7 @@ from choosing.computing import RECIPES, Computing, chosen_for, experiment, runs_
 from stages.pool_files import write_pools
 from xstilts.choosing import Choice, Runs, choice_page, from_names, setting
 from xstilts.choosing.halving import BASELINE, SHARES, Rung, _rung, _too_small
-from xstilts.choosing.runs import Run
+from xstilts.choosing.runs import CandidateRun
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.scores import Score
 from xstilts.expand import Expansion
@@ -101,7 +101,7 @@ def test_a_small_budget_ends_earlier(chosen: Choice, root: Path, compute: Comput
     assert "take 345 %; more than the full grid, so train that instead" in _too_small(0.5, 3.444, 3)
 
 
-def trained_in(run: Run) -> Stage:
+def trained_in(run: CandidateRun) -> Stage:
     return run.end.inputs["predictions"].inputs["model"]
 
 

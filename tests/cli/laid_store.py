@@ -14,7 +14,7 @@ from typing import Any
 from xstilts.core.files import write_json, write_jsonl, write_text
 from xstilts.core.languages import LANGUAGES
 from xstilts.evaluation.evaluate import run_evaluate
-from xstilts.expand import Cell, Expansion
+from xstilts.expand import Expansion, GridCell
 from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
@@ -70,7 +70,7 @@ def lay_experiment(folder: Path, targets: tuple[str, ...] = TARGETS, more: str =
     return path
 
 
-def lay_store(file: Path, data: Path, root: Path) -> list[Cell]:
+def lay_store(file: Path, data: Path, root: Path) -> list[GridCell]:
     """The targets' prepare, predict and evaluate stages, finished."""
     store = Store(root)
     experiment = load(file)

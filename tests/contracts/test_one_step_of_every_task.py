@@ -18,7 +18,7 @@ from contracts.official_files import OFFICIAL, Laid, lay_files, measured
 from stages.tiny_experiment import run_all, scores, tiny_experiment
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.data.examples import asked
-from xstilts.expand import Cell, Expansion
+from xstilts.expand import Expansion, GridCell
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.metrics import METRICS
@@ -114,7 +114,7 @@ def ids_of(task: Task, root: Path, split: Split, language: str) -> list[str]:
     return [example.id for example in task.load(root, split, language) if asked(example)]
 
 
-def check_training(plan: Plan, cell: Cell, store: Store) -> None:
+def check_training(plan: Plan, cell: GridCell, store: Store) -> None:
     """One step on the right task, which moved the weights."""
     (stage,) = [stage for stage in graph([cell.stage]) if stage.kind == "train"]
     assert [part["task"] for part in stage.config["components"]] == [plan.trained]
@@ -133,7 +133,7 @@ def weights(store: Store, stage: Stage) -> Mapping[str, Any]:
     return open_backbone(store.directory(stage)).model.state_dict()
 
 
-def check_predictions(plan: Plan, cell: Cell, root: Path, store: Store) -> None:
+def check_predictions(plan: Plan, cell: GridCell, root: Path, store: Store) -> None:
     """In every language one line for each example, in file order; of each variant where there are several."""
     task = TASKS.get(plan.task)
     folder = store.directory(cell.stage.inputs["predictions"]) / "predictions"
@@ -150,7 +150,7 @@ def check_predictions(plan: Plan, cell: Cell, root: Path, store: Store) -> None:
             assert ids == [name for name in there if name in ids]  # some are held out of a training split
 
 
-def check_scores(plan: Plan, cell: Cell, store: Path) -> None:
+def check_scores(plan: Plan, cell: GridCell, store: Path) -> None:
     """In every language the task's main value, over all items, with the protocol it was measured by."""
     task = TASKS.get(plan.task)
     rows = [row for row in scores(store, cell.stage) if row["main"]]

@@ -15,7 +15,7 @@ import pytest
 from stages.tiny_experiment import BACKBONE, TARGETS, tiny_experiment
 from xstilts.core.errors import ConfigError, DataError, UnknownName
 from xstilts.core.scores import Score
-from xstilts.expand import Cell, Expansion
+from xstilts.expand import Expansion, GridCell
 from xstilts.graph.stage import Stage, graph
 from xstilts.stages.resolve import resolve
 from xstilts.tasks import TASKS
@@ -190,7 +190,7 @@ def test_a_score_takes_its_names_from_the_cell() -> None:
     named = cell.name(bare)
     assert (named.seed, named.backbone, named.recipe, named.role) == (1, "tiny", "[]", "target")
     assert (named.value, named.stage) == (50.0, cell.stage.key)
-    assert isinstance(cell, Cell)
+    assert isinstance(cell, GridCell)
 
 
 def test_costly_targets_can_have_fewer_seeds() -> None:

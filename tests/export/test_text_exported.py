@@ -14,7 +14,7 @@ from stages.text_experiment import expansion
 from stages.tiny_experiment import run
 from xstilts.core.errors import XstiltsError
 from xstilts.core.files import read_jsonl
-from xstilts.expand import Cell
+from xstilts.expand import GridCell
 from xstilts.export.finished import Finished
 from xstilts.export.write import export
 from xstilts.graph.store import Store
@@ -42,7 +42,7 @@ with torch.no_grad():
 @pytest.fixture(scope="module", params=["qwen3", "mt5"])
 def finished(
     request: pytest.FixtureRequest, tiny_world: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dict[str, Cell]]:
+) -> tuple[Path, dict[str, GridCell]]:
     store = tmp_path_factory.mktemp(request.param)
     lora = {"lora": {"rank": 2}} if request.param == "qwen3" else {}
     train = {"steps": 2, "batch_size": 4, "learning_rate": 0.02, "select": "last", **lora}
@@ -51,7 +51,9 @@ def finished(
     return store, cells
 
 
-def test_another_process_scores_the_same_answers_alike(finished: tuple[Path, dict[str, Cell]], tmp_path: Path) -> None:
+def test_another_process_scores_the_same_answers_alike(
+    finished: tuple[Path, dict[str, GridCell]], tmp_path: Path
+) -> None:
     store, cells = finished
     stage = cells["micro_topic"].stage
     made = export(Finished.find(Store(store), stage.key), tmp_path / "out")
@@ -67,7 +69,7 @@ def test_another_process_scores_the_same_answers_alike(finished: tuple[Path, dic
     assert [row["prediction"] for row in rows] == [labels[scores.index(max(scores))] for scores in theirs]
 
 
-def test_the_cards_code_runs(finished: tuple[Path, dict[str, Cell]], tmp_path: Path) -> None:
+def test_the_cards_code_runs(finished: tuple[Path, dict[str, GridCell]], tmp_path: Path) -> None:
     store, cells = finished
     export(Finished.find(Store(store), cells["micro_tagging"].stage.key), tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
@@ -76,7 +78,7 @@ def test_the_cards_code_runs(finished: tuple[Path, dict[str, Cell]], tmp_path: P
     assert run_plain(f"import os\nos.chdir({str(tmp_path)!r})\n{code}").endswith("\n")
 
 
-def test_a_file_is_answered(finished: tuple[Path, dict[str, Cell]], typed: Typed, tmp_path: Path) -> None:
+def test_a_file_is_answered(finished: tuple[Path, dict[str, GridCell]], typed: Typed, tmp_path: Path) -> None:
     store, cells = finished
     (tmp_path / "in.txt").write_text("one two three\nfour five\n")
     key, to = cells["micro_tagging"].stage.key, tmp_path / "answers.jsonl"
@@ -85,7 +87,9 @@ def test_a_file_is_answered(finished: tuple[Path, dict[str, Cell]], typed: Typed
     assert [len(row["prediction"]) for _, row in read_jsonl(to)] == [3, 2]
 
 
-def test_an_adapter_of_a_model_that_writes_is_merged(finished: tuple[Path, dict[str, Cell]], tmp_path: Path) -> None:
+def test_an_adapter_of_a_model_that_writes_is_merged(
+    finished: tuple[Path, dict[str, GridCell]], tmp_path: Path
+) -> None:
     store, cells = finished
     with pytest.raises(XstiltsError, match="leave it out to merge both"):
         export(Finished.find(Store(store), cells["micro_topic"].stage.key), tmp_path / "out", kind="peft")

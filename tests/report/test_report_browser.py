@@ -14,7 +14,7 @@ from report_helpers import ABOUT, DESIGN, write_report
 from synthetic_scores import build
 
 from xstilts.reports import Named
-from xstilts.reports.curves import Cost, Logged
+from xstilts.reports.curves import KindCost, Logged
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium here: apt install chromium")
 CODES = ("en", *(f"l{number}" for number in range(40)))
@@ -32,7 +32,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for view, title in (("before the target", "nli"), ("topics", "[]"), ("topics", "[nli]"))
         for seed in design.seeds
     ]
-    costs = (Cost("train", 12, 81.5, 1_234_567, 89_000_000),)
+    costs = (KindCost("train", 12, 81.5, 1_234_567, 89_000_000),)
     about = replace(ABOUT, languages=named, targets=design.tasks, config="name: big\n", logged=tuple(logs), costs=costs)
     return write_report(build(design, np.random.default_rng(1)), about, tmp_path_factory.mktemp("page"))
 

@@ -11,7 +11,7 @@ from synthetic_scores import build
 
 from xstilts.reports import Named, analyse
 from xstilts.reports.contents import contents
-from xstilts.reports.curves import FEWEST, POINTS, ROOM, Cost, Logged, charts, cost_table
+from xstilts.reports.curves import FEWEST, POINTS, ROOM, KindCost, Logged, charts, cost_table
 from xstilts.reports.html import page
 
 
@@ -56,7 +56,9 @@ def test_very_many_curves_are_thinned_further_and_then_left_out():
 
 
 def test_costs_have_a_sum_and_say_what_is_not_known():
-    table = cost_table([Cost("train", 42, 83.66, 6_563_521, None), Cost("predict", 49, 29.2, None, 151_500_000)])
+    table = cost_table(
+        [KindCost("train", 42, 83.66, 6_563_521, None), KindCost("predict", 49, 29.2, None, 151_500_000)]
+    )
     assert [[row.label, *(cell.text for cell in row.cells)] for row in table.rows] == [
         ["train", "42", "83.7", "6,563,521", "–"],
         ["predict", "49", "29.2", "–", "151.5"],

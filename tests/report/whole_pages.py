@@ -15,8 +15,8 @@ from xstilts.core.scores import Benchmark
 from xstilts.reports import analyse, write_contents
 from xstilts.reports.comparison import compare, comparison_contents
 from xstilts.reports.contents import contents
-from xstilts.reports.curves import Cost, Logged
-from xstilts.reports.diagnostics import Part, diagnose
+from xstilts.reports.curves import KindCost, Logged
+from xstilts.reports.diagnostics import BucketScores, diagnose
 from xstilts.reports.study import study_of
 from xstilts.stats.benchmarks import averages
 from xstilts.stats.table import ScoreTable
@@ -41,12 +41,14 @@ def experiment_page(folder: Path) -> Path:
         config="name: whole\n",
         validation={("small", r, t, s): 70.0 for r in KNOWN.recipes for t in KNOWN.targets for s in (1, 2, 3)},
         logged=(Logged("t1", "[a]", 1, [(50, 1.0), (100, 0.5)], [(100, 60.0)], 33.3),),
-        costs=(Cost("train", 12, 81.5, 1_234_567, 89_000_000),),
+        costs=(KindCost("train", 12, 81.5, 1_234_567, 89_000_000),),
         inputs=(INPUT,),
         texts=lambda *at: {f"x{n}": f"text {n}" for n in range(300)},
         licences={"t1": "CC BY 4.0"},
     )
-    found = diagnose(analyse(table, about), lambda task, runs: [Part("length", "1–9", "en", table.where(task=task))])
+    found = diagnose(
+        analyse(table, about), lambda task, runs: [BucketScores("length", "1–9", "en", table.where(task=task))]
+    )
     return write_contents(contents(found), folder)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from xstilts.core.files import write_json, write_jsonl
-from xstilts.expand import Cell
+from xstilts.expand import GridCell
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.session.training import costs, inputs, logged
@@ -47,7 +47,7 @@ def grid(model: Stage) -> Any:
     experiment = SimpleNamespace(targets=[SimpleNamespace(task="topics")], trained_on=lambda target: target.task)
     recipes = ("[{nli, mlm}]", "other")  # which share all stages
     return SimpleNamespace(
-        cells=[Cell(1, "xlm", name, "topics", "target", scored) for name in recipes], experiment=experiment
+        cells=[GridCell(1, "xlm", name, "topics", "target", scored) for name in recipes], experiment=experiment
     )
 
 

@@ -71,9 +71,9 @@ def test_a_stage_that_resumes_continues_its_run_and_sends_no_step_twice(
         assert values.keys() - {"tokens_per_second"} == {"loss/nli", "learning_rate", "grad_norm"}
         sent.append((step, values["loss/nli"]))
 
-    def opener(job: Any, folder: Path, run: str) -> log.Run:
+    def opener(job: Any, folder: Path, run: str) -> log.TrackedRun:
         opened.append(run)
-        return log.Run("mine", send, closed.append)
+        return log.TrackedRun("mine", send, closed.append)
 
     monkeypatch.setitem(log.OPENERS, "mlflow", opener)
     for stop in (7, 13, 0):
@@ -93,9 +93,9 @@ def test_a_tracker_that_fails_is_named_in_one_line_and_the_stage_goes_on(
         if where == moment:
             raise ConnectionError("no\nroute")
 
-    def opener(*_: object) -> log.Run:
+    def opener(*_: object) -> log.TrackedRun:
         fail("open")
-        return log.Run("mine", lambda values, step: fail("send"), lambda done: fail("close"))
+        return log.TrackedRun("mine", lambda values, step: fail("send"), lambda done: fail("close"))
 
     monkeypatch.setitem(log.OPENERS, "wandb", opener)
     said = run(tmp_path, inputs, track="wandb")

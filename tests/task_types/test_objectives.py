@@ -35,7 +35,7 @@ from xstilts.tasks import Encoding
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Losses, Phase, make_optimizer, train
 from xstilts.training.mixture import Part
-from xstilts.training.model import HeadSpec, Model, restore_heads, save_model_heads
+from xstilts.training.model import HeadSpec, TaskModel, restore_heads, save_model_heads
 from xstilts.training.plan import Plan, Source
 
 LIMITS = Encoding(max_length=32, paired=0.5)
@@ -93,7 +93,7 @@ def phase_of(name: str, config: TrainConfig) -> Phase:
 def test_the_loss_falls(name: str) -> None:
     config = TrainConfig(steps=24, batch_size=6, learning_rate=5e-3, head_dropout=0.0)
     backbone = backbone_of(name)
-    model = Model(backbone, [HeadSpec("data", name, ())], 0.0, 1)
+    model = TaskModel(backbone, [HeadSpec("data", name, ())], 0.0, 1)
     phase = phase_of(name, config).suited(backbone)
     losses = [float(record.loss) for record in train(model, phase, make_optimizer(model, config), Machine())]
     assert np.mean(losses[-6:]) < 0.85 * np.mean(losses[:3]), losses
@@ -236,14 +236,14 @@ def test_masks_of_translation_lm_are_the_librarys_loss_over_both_texts() -> None
 
 def test_one_head_serves_masked_and_translation_lm(tmp_path: Any) -> None:
     both = [HeadSpec("pairs", "translation_lm", ()), HeadSpec("text", "masked_lm", ())]
-    model = Model(backbone_of("translation_lm"), both, 0.0, 1)
+    model = TaskModel(backbone_of("translation_lm"), both, 0.0, 1)
     assert model.heads["pairs"] is model.heads["text"]
     save_model_heads(model, tmp_path)
-    alone = Model(backbone_of("translation_lm"), both[:1], 0.0, 2)
+    alone = TaskModel(backbone_of("translation_lm"), both[:1], 0.0, 2)
     assert restore_heads(alone, tmp_path, {})["loaded"] == ["pairs"]
     assert torch.equal(alone.heads["pairs"].dense.weight, model.heads["text"].dense.weight)  # type: ignore[union-attr, arg-type]
     assert isinstance(TASK_TYPES.get("translation_lm"), Masking)
-    other = Model(backbone_of("translation_lm"), [HeadSpec("nli", "classification", ("a", "b"))], 0.0, 2)
+    other = TaskModel(backbone_of("translation_lm"), [HeadSpec("nli", "classification", ("a", "b"))], 0.0, 2)
     assert set(restore_heads(other, tmp_path, {})["carried"]) == {"pairs", "text"}
 
 
@@ -318,7 +318,7 @@ def test_losses_are_a_module_of_model_and_phase() -> None:
     """The loop computes what `loss` does, head and attention included."""
     phase = phase_of("causal_lm", TrainConfig(steps=1, batch_size=4))
     backbone = backbone_of("causal_lm")
-    model = Model(backbone, [HeadSpec("data", "causal_lm", ())], 0.0, 1)
+    model = TaskModel(backbone, [HeadSpec("data", "causal_lm", ())], 0.0, 1)
     batch = phase.types[0].collate(phase.features[0], np.arange(3), rng())
     assert float(Losses(model, phase).eval()(0, batch).detach()) == pytest.approx(
         float(loss_of(CausalLM(), backbone, batch))

@@ -37,7 +37,7 @@ from xstilts.task_types.features import Features
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Phase, StepRecord, make_optimizer, train
 from xstilts.training.mixture import Part
-from xstilts.training.model import HeadSpec, Model
+from xstilts.training.model import HeadSpec, TaskModel
 from xstilts.training.plan import Plan, Source
 
 DATA: dict[str, tuple[str, Sequence[Any], tuple[str, ...]]] = {
@@ -69,9 +69,9 @@ def spec(task: str) -> HeadSpec:
     return HeadSpec(task, kind, labels)
 
 
-def tiny_model(*tasks: str, dropout: float = 0.0, seed: int = 1, **changes: Any) -> Model:
+def tiny_model(*tasks: str, dropout: float = 0.0, seed: int = 1, **changes: Any) -> TaskModel:
     backbone = tiny_backbone(tokenizer=CODER.tokenizer, initializer_range=0.05, **{**QUIET, **changes})
-    return Model(backbone, [spec(task) for task in tasks], dropout, seed)
+    return TaskModel(backbone, [spec(task) for task in tasks], dropout, seed)
 
 
 def tiny_phase(
@@ -89,7 +89,7 @@ def tiny_phase(
     )
 
 
-def trained(model: Model, phase: Phase, tokens: int = 8192) -> list[StepRecord]:
+def trained(model: TaskModel, phase: Phase, tokens: int = 8192) -> list[StepRecord]:
     """All steps, on this very model."""
     return list(train(model, phase, make_optimizer(model, phase.config), Machine(micro_batch_tokens=tokens)))
 

@@ -33,7 +33,7 @@ from xstilts.stages.models import FILE, ROWS, chain, open_backbone
 from xstilts.task_types.features import tokens_of
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import make_optimizer, train
-from xstilts.training.model import Model, decay, narrow
+from xstilts.training.model import TaskModel, decay, narrow
 
 WORDS = "embeddings.word_embeddings.weight"
 VOCABULARY = 3 * len(CODER.tokenizer)  # most rows are of no token
@@ -48,7 +48,7 @@ def tokens(*tasks: str) -> np.ndarray:
     return tokens_of([FEATURES[task] for task in tasks])
 
 
-def model_of(*tasks: str) -> Model:
+def model_of(*tasks: str) -> TaskModel:
     return tiny_model(*tasks, dropout=0.1, vocab_size=VOCABULARY, hidden_dropout_prob=0.1)
 
 

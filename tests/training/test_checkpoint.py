@@ -16,13 +16,13 @@ from xstilts.core.machine import Machine
 from xstilts.training import checkpoint
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint, sift_checkpoints
 from xstilts.training.loop import make_optimizer, train
-from xstilts.training.model import Model
+from xstilts.training.model import TaskModel
 
 
 @pytest.mark.parametrize("arch", ARCHS, ids=str)
 def test_a_run_goes_on_from_a_checkpoint_bit_for_bit(arch: Arch, tmp_path: Path) -> None:
-    def fresh() -> Model:
-        return Model(tiny_backbone(arch, tokenizer=CODER.tokenizer), [spec("nli")], 0.1, 1)
+    def fresh() -> TaskModel:
+        return TaskModel(tiny_backbone(arch, tokenizer=CODER.tokenizer), [spec("nli")], 0.1, 1)
 
     phase = tiny_phase("nli")
     straight, begun, resumed = fresh(), fresh(), fresh()

@@ -20,17 +20,17 @@ from xstilts.stages.training import depends_on
 from xstilts.task_types.simcse import SimCSE
 from xstilts.training.loop import Losses, Phase, accumulate, collate, make_optimizer, train
 from xstilts.training.mixture import Part
-from xstilts.training.model import Model
+from xstilts.training.model import TaskModel
 
 DROPOUT = {"hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.2}
 BUDGETS = (128, 512, 8192)
 
 
-def tiny_model(*tasks: str, **changes: Any) -> Model:
+def tiny_model(*tasks: str, **changes: Any) -> TaskModel:
     return quiet_model(*tasks, dropout=0.3, **{**DROPOUT, **changes})
 
 
-def losses_of(model: Model, phase: Phase, tokens: int) -> list[float]:
+def losses_of(model: TaskModel, phase: Phase, tokens: int) -> list[float]:
     settings = Machine(micro_batch_tokens=tokens)
     return [float(record.loss) for record in train(model, phase, make_optimizer(model, phase.config), settings)]
 
@@ -53,7 +53,7 @@ def test_two_views_of_a_sentence_are_dropped_apart() -> None:
     features = kind.encode(LINES, CODER, LIMITS, ())
     phase = tiny_phase("text")
     phase = Phase((Part("text", "simcse"),), (kind,), (features,), phase.plan, CONFIG)
-    model = Model(tiny_model("text").backbone, [], 0.0, 1)
+    model = TaskModel(tiny_model("text").backbone, [], 0.0, 1)
     model.heads["text"] = kind.head(model.backbone, (), 0.0)
     losses, (batch,) = Losses(model, phase).train(), collate(phase, 0, Machine())
     states = model.backbone(batch.packed)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from training.phases import same, spec, tiny_model, weights
-from xstilts.training.model import HeadSpec, Model, restore_heads, save_model_heads, saved_heads
+from xstilts.training.model import HeadSpec, TaskModel, restore_heads, save_model_heads, saved_heads
 
 
 def test_a_head_is_the_same_alone_and_in_a_mixture_and_another_for_another_seed() -> None:
@@ -74,10 +74,10 @@ def test_a_head_is_kept_from_the_phase_that_has_it(tmp_path: Path) -> None:
 def test_of_two_pretrained_heads_a_task_goes_on_with_its_own(tmp_path: Path) -> None:
     backbone = tiny_model("nli").backbone
     specs = [HeadSpec(name, "masked_lm", ()) for name in ("text", "more")]
-    old = Model(backbone, specs, 0.0, 7)
+    old = TaskModel(backbone, specs, 0.0, 7)
     save_model_heads(old, tmp_path)
     for name in ("text", "more"):
-        model = Model(backbone, [HeadSpec(name, "masked_lm", ())], 0.0, 1)
+        model = TaskModel(backbone, [HeadSpec(name, "masked_lm", ())], 0.0, 1)
         assert restore_heads(model, tmp_path, {})["loaded"] == [name]
         assert same(weights(model.heads[name]), weights(old.heads[name]))
 
@@ -85,7 +85,7 @@ def test_of_two_pretrained_heads_a_task_goes_on_with_its_own(tmp_path: Path) -> 
 def test_a_head_with_other_labels_is_not_kept(tmp_path: Path) -> None:
     save_model_heads(tiny_model("nli"), tmp_path)
     backbone = tiny_model("nli").backbone
-    model = Model(backbone, [HeadSpec("nli", "classification", ("no", "yes"))], 0.0, 1)
+    model = TaskModel(backbone, [HeadSpec("nli", "classification", ("no", "yes"))], 0.0, 1)
     assert restore_heads(model, tmp_path, dict.fromkeys([spec.task for spec in model.specs], tmp_path)) == {
         "loaded": [],
         "carried": [],
@@ -120,7 +120,7 @@ def test_a_masked_lm_head_belongs_to_the_model_and_is_carried_through_phases_wit
 def test_a_task_may_be_called_by_a_word_of_torch(tmp_path: Path) -> None:
     names = ("train", "items", "to", "forward")
     specs = [replace(spec("nli"), task=name) for name in names]
-    model = Model(tiny_model("nli").backbone, specs, 0.0, 1)
+    model = TaskModel(tiny_model("nli").backbone, specs, 0.0, 1)
     assert len(list(model.heads.parameters())) == 4 * len(list(model.heads["to"].parameters()))
     save_model_heads(model.train(False), tmp_path)
     assert list(saved_heads(tmp_path)) == specs

@@ -22,7 +22,7 @@ from xstilts.core.machine import Machine
 from xstilts.task_types.base import TaskType
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Losses, accumulate, collate, make_optimizer, train
-from xstilts.training.model import Model
+from xstilts.training.model import TaskModel
 
 LABELLED = ("nli", "choice", "pos", "qa")
 
@@ -263,7 +263,7 @@ def test_losses_are_as_they_always_were_golden(golden: Callable[[str, Any], None
 
 def test_each_batch_of_a_joint_phase_sees_what_its_type_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = tiny_backbone("qwen3", tokenizer=CODER.tokenizer)
-    model = Model(backbone, [spec("nli"), spec("pos")], 0.0, 1)
+    model = TaskModel(backbone, [spec("nli"), spec("pos")], 0.0, 1)
     asked: list[bool] = []
     forward = Backbone.forward
 

@@ -17,7 +17,7 @@ from xstilts.data.examples import (
     from_row,
     to_row,
 )
-from xstilts.translation.carry import Carried, Carrier, Judge
+from xstilts.translation.carry import Carried, Carrier, QualityCheck
 from xstilts.translation.project import Alignment, Projector, Translate, Translated, Words, entities, tags_along
 from xstilts.translation.spec import Quality
 
@@ -64,7 +64,7 @@ def by_letters(pairs: Sequence[tuple[Words, Words]]) -> list[Alignment]:
 
 def carried(*examples: Example, quality: Quality | None = None, **options: object) -> list[Carried]:
     projector = Projector("qaa", **{"translate": backwards, "align": by_letters, **options})  # type: ignore[arg-type]
-    return Carrier(projector, Judge(quality, "qaa") if quality else None)(examples)
+    return Carrier(projector, QualityCheck(quality, "qaa") if quality else None)(examples)
 
 
 def test_labels_choices_and_pairs_stay() -> None:
@@ -192,7 +192,7 @@ def by_length(texts: Sequence[str]) -> list[Translated | None]:
 )
 def test_the_worst_sentence_decides(example: Example) -> None:
     for least, reason in ((-2.5, "low score"), (-3.0, "")):
-        judge = Judge(Quality(min_score=least, identify=False), "qaa")
+        judge = QualityCheck(Quality(min_score=least, identify=False), "qaa")
         (one,) = Carrier(Projector("qaa", by_length, by_letters), judge)([example])
         assert one.reason == reason
 
@@ -237,13 +237,13 @@ def test_an_entity_that_begins_inside_is_repaired() -> None:
 def test_what_is_left_out_has_a_reason(
     pair: tuple[str, str], score: float | None, quality: dict[str, float], reason: str
 ) -> None:
-    assert Judge(Quality(**quality), "de")([pair], score) == reason  # type: ignore[arg-type]
+    assert QualityCheck(Quality(**quality), "de")([pair], score) == reason  # type: ignore[arg-type]
 
 
 def test_the_language_is_that_of_all_texts_of_an_example() -> None:
     pairs = [("The dog", "Der Hund"), ("Der Hund bellt in der Nacht .", "The dog was barking loudly in the night .")]
-    assert Judge(Quality(), "de")(pairs) == "language"
+    assert QualityCheck(Quality(), "de")(pairs) == "language"
 
 
 def test_languages_that_nobody_identifies_are_let_through() -> None:
-    assert Judge(Quality(), "qaa")([("wooh wooh", "This is English text without any doubt .")]) == ""
+    assert QualityCheck(Quality(), "qaa")([("wooh wooh", "This is English text without any doubt .")]) == ""

@@ -124,14 +124,14 @@ def _blocks(layout: PackLayout, states: States, call: _Call) -> Tensor:
             dropped = partial(layout.hashed.dropped, layout.queries(run, heads), columns, call.site, call.dropout)
         mask = layout.mask(run, call.causal, call.window)
         bias = None if mask is None else torch.zeros_like(mask, dtype=value.dtype).masked_fill_(~mask, -torch.inf)
-        blocks.append(Block(len(run.lengths), run.longest, bias, dropped))
+        blocks.append(PaddedBlock(len(run.lengths), run.longest, bias, dropped))
     factors = query.shape[3] ** -0.5 if call.scaling is None else call.scaling, 1 / (1 - call.dropout)
     rows = (each[0].transpose(0, 1).to(value.dtype) for each in states)
     attended: Tensor = BlockAttention.apply(*rows, layout.places(heads), blocks, factors)  # type: ignore[no-untyped-call]
     return attended[None]
 
 
-class Block(NamedTuple):
+class PaddedBlock(NamedTuple):
     """Segments padded to one length.
 
     `bias` is added to scores [segments, heads, longest, longest], 0 or -inf. `dropped` gives 1 for each weight that
@@ -159,7 +159,7 @@ class BlockAttention(torch.autograd.Function):
         key: Tensor,
         value: Tensor,
         places: BlockPlaces,
-        blocks: Sequence[Block],
+        blocks: Sequence[PaddedBlock],
         factors: tuple[float, float],
     ) -> Tensor:
         """`factors`: of scores and of weights."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from xstilts.choosing.runs import Run, Runs
+from xstilts.choosing.runs import CandidateRun, Runs
 from xstilts.core.errors import ConfigError
 from xstilts.graph.stage import Stage
 from xstilts.planning.amounts import amount
@@ -19,8 +19,7 @@ from xstilts.stats.estimates import Estimate, family
 from xstilts.stats.flags import learned
 from xstilts.stats.reading import read_folder
 from xstilts.stats.replicates import replicates
-from xstilts.stats.table import Measured, ScoreTable
-from xstilts.stats.table import Run as Named
+from xstilts.stats.table import Measured, Run, ScoreTable
 
 SHARES = (0.125, 0.25, 0.5, 1.0)
 """Share of the full number of steps in each rung."""
@@ -41,7 +40,7 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class Row:
+class RankedCandidate:
     """A candidate in the order of preference, or the baseline.
 
     Attributes:
@@ -68,7 +67,7 @@ class Choice:
     backbone: str
     judged_by: str
     seeds: tuple[int, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[RankedCandidate, ...]
     rungs: tuple[Rung, ...]
     spent: float
     full: float
@@ -117,7 +116,7 @@ def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
     )
 
 
-def _rung(share: float, found: Sequence[Run], table: ScoreTable, cost: float) -> Rung:
+def _rung(share: float, found: Sequence[CandidateRun], table: ScoreTable, cost: float) -> Rung:
     recipes = tuple(dict.fromkeys(run.recipe.label for run in found))
     scores = {label: table.where(recipe=label).scores for label in recipes}
     values = {label: mean(score.value for score in own) for label, own in scores.items()}
@@ -125,11 +124,13 @@ def _rung(share: float, found: Sequence[Run], table: ScoreTable, cost: float) ->
     return Rung(share, recipes, values, cost, learned(values[BASELINE], majority))
 
 
-def _rows(runs: Runs, first: Sequence[Run], longest: Mapping[str, tuple[Rung, ScoreTable]]) -> list[Row]:
+def _rows(
+    runs: Runs, first: Sequence[CandidateRun], longest: Mapping[str, tuple[Rung, ScoreTable]]
+) -> list[RankedCandidate]:
     judged = [label for label in longest if label != BASELINE]
     series = []
     for label in judged:
-        table, pair = longest[label][1], [Named(runs.spec.name, name) for name in (label, BASELINE)]
+        table, pair = longest[label][1], [Run(runs.spec.name, name) for name in (label, BASELINE)]
         run, baseline = replicates(table, runs.judge.name).series(pair, table.distinct("language"))
         series.append(run.minus(baseline))
     gains: dict[str, Estimate] = dict(zip(judged, family(series, [longest[label][0].share for label in judged])))
@@ -139,7 +140,7 @@ def _rows(runs: Runs, first: Sequence[Run], longest: Mapping[str, tuple[Rung, Sc
         tokens = mean(sum(amount(one, runs.store).total for one in stages) for stages in data)
         gain = gains.get(label)
         better = gain is not None and gain.clear and gain.value > 0
-        rows.append(Row(label, rung.share, rung.values[label], gain, better, tokens))
+        rows.append(RankedCandidate(label, rung.share, rung.values[label], gain, better, tokens))
     return sorted(rows, key=lambda row: (-row.share, -row.value))
 
 
@@ -170,7 +171,7 @@ def _verdict(choice: Choice) -> str:
     return f"{first}, but no candidate is clearly better than no intermediate task."
 
 
-def _cells(rank: int, row: Row) -> dict[str, str]:
+def _cells(rank: int, row: RankedCandidate) -> dict[str, str]:
     gain = "-"
     if row.gain is not None:
         low, high = row.gain.low, row.gain.high

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.data.locate import Root
-from xstilts.expand import Cell, Expansion, StartModel
+from xstilts.expand import Expansion, GridCell, StartModel
 from xstilts.experiment import Experiment, TargetSpec
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
@@ -22,12 +22,12 @@ from xstilts.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
-class Run:
+class CandidateRun:
     """A candidate with one seed: its recipe's training data, and its score on the target's English validation data."""
 
     recipe: Recipe
     data: tuple[Stage, ...]
-    scored: Cell
+    scored: GridCell
 
     @property
     def end(self) -> Stage:
@@ -91,11 +91,11 @@ class Runs:
         """The data that runs read. They are needed to count the steps of short runs."""
         return [stage for stage in graph(run.end for run in self.runs(1.0, self.recipes)) if stage.kind == "prepare"]
 
-    def runs(self, share: float, recipes: Sequence[Recipe]) -> list[Run]:
+    def runs(self, share: float, recipes: Sequence[Recipe]) -> list[CandidateRun]:
         """Runs of each recipe with each seed; with a `share` of 1 those of the full grid."""
         return [self._run(share, recipe, start) for start in self.starts for recipe in recipes]
 
-    def _run(self, share: float, recipe: Recipe, start: StartModel) -> Run:
+    def _run(self, share: float, recipe: Recipe, start: StartModel) -> CandidateRun:
         shared, own = recipe.divided()
         if own:
             raise ConfigError(f"recipe {recipe.label} trains on the target itself: name candidates that do not")
@@ -110,8 +110,8 @@ class Runs:
         judging = self._files.prepared(task, "validation", codes, start.tokenizer, start.replicate)
         predicted = describe.predict(trained, judging, task, self._head, TrainConfig(**trained.config["train"]))
         stage = describe.evaluate(predicted, judging, task, "validation", "target")
-        scored = Cell(start.replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
-        return Run(recipe, tuple(data), scored)
+        scored = GridCell(start.replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
+        return CandidateRun(recipe, tuple(data), scored)
 
     def _judged_in(self, start: StartModel) -> tuple[str, ...]:
         return self._files.own_languages(self.judge, Component(task=self.judge.name), "validation", start.replicate)

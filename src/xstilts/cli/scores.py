@@ -16,7 +16,7 @@ from xstilts.core.languages import meant
 from xstilts.data.examples import ParallelExample
 from xstilts.evaluation.score import score_files
 from xstilts.evaluation.submission import SubmissionFile, write_submission
-from xstilts.expand import Cell
+from xstilts.expand import GridCell
 from xstilts.graph.environment import remarks
 from xstilts.graph.store import Store
 from xstilts.reports import plain_comparison
@@ -248,7 +248,7 @@ class _Part(NamedTuple):
     note: str = ""
 
 
-def _part(task: str, cell: Cell | None, grid: Grid, store: Store) -> _Part:
+def _part(task: str, cell: GridCell | None, grid: Grid, store: Store) -> _Part:
     if cell is None:
         return _Part(why="no target of this run")
     predictions, records = cell.stage.inputs["predictions"], cell.stage.inputs["data"]

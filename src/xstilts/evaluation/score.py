@@ -135,9 +135,13 @@ def _gold_labels(files: ScoredFiles) -> list[Entry]:
     first = "" if _is_own(files) else forms.lines_of(files.gold)[0].value.strip()
     if first in files.task.labels or re.fullmatch("[0-9A-E]", first):  # a file of labels alone
         found = _numbered(files.gold) if choices else forms.labels(files.gold)
-        if choices and len(found) > checks.ENOUGH_ROWS and all(re.fullmatch("[1-9]", one.value) for one in found):
-            raise DataError("no choice is 0: choices are counted from 0, except in .lst files", files.gold)
-        return found
+        if (
+            not choices
+            or len(found) <= checks.ENOUGH_ROWS
+            or not all(re.fullmatch("[1-9]", one.value) for one in found)
+        ):
+            return found
+        raise DataError("no choice is 0: choices are counted from 0, except in .lst files", files.gold)
     items = _read(files)
     return [item._replace(value=str(item.value)) if choices and item.value is not None else item for item in items]
 
@@ -265,14 +269,14 @@ def match_rankings(files: ScoredFiles) -> Matched:
     else:
         called = files.gold.name.partition(".")[0]
         if files.task.name == "lareqa" and called != files.language:
-            problem = f"expected the name {files.language}.json, as in the release: candidates are named after files"
-            raise DataError(f"{problem} ({called}_1_0)", files.gold)
+            raise DataError(
+                f"expected the name {files.language}.json, as in the release: ids begin with it", files.gold
+            )
         examples = [one for one in _examples(files) if isinstance(one, PoolExample)]
         golds = {one.id: list(one.gold or ()) for one in examples if one.query}
         known = {one.id for one in examples if not one.query}
-    for query, relevant in golds.items():
-        if not relevant:
-            raise DataError(f"query {shown(query)} has no relevant candidate", files.gold)
+    if (query := next((name for name, relevant in golds.items() if not relevant), None)) is not None:
+        raise DataError(f"query {shown(query)} has no relevant candidate", files.gold)
     if not golds:
         raise DataError("holds no queries", files.gold)
     said = forms.rankings(files.predictions)
@@ -283,10 +287,8 @@ def match_rankings(files: ScoredFiles) -> Matched:
     pool = {name.partition("_")[0] for name in known}
     note = f" | candidates of {len(pool)} languages" if files.task.name == "lareqa" else ""
     if odd := next((name for name in ranked if name.partition("_")[0] in pool and name not in known), None):
-        problem = f"candidate {shown(odd)} is not in the pool: {files.gold.name} has names like {shown(min(known))}"
-        raise DataError(problem, files.predictions)
-    matched = by_id(files, golds, said, [])
-    return matched._replace(note=note + matched.note)
+        raise DataError(f"candidate {shown(odd)} is not in the pool, {shown(min(known))} is", files.predictions)
+    return (matched := by_id(files, golds, said, []))._replace(note=note + matched.note)
 
 
 def match_pairs(files: ScoredFiles) -> Matched:

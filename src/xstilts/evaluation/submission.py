@@ -17,7 +17,7 @@ from xstilts.evaluation.prediction_files import values_of as plain
 from xstilts.tasks import TASKS
 
 
-class Form(NamedTuple):
+class SubmissionForm(NamedTuple):
     """How the files of a type of task are read and written, and how they end."""
 
     read: Callable[[Path], Any]
@@ -29,15 +29,17 @@ def _lines(values: Sequence[Any]) -> str:
     return "".join(f"{value}\n" for value in values)
 
 
-_FORMS: Mapping[str, Form] = {
-    "classification": Form(lambda path: plain(forms.labels(path)), _lines),
-    "tagging": Form(
+_FORMS: Mapping[str, SubmissionForm] = {
+    "classification": SubmissionForm(lambda path: plain(forms.labels(path)), _lines),
+    "tagging": SubmissionForm(
         lambda path: [plain(sentence.value) for sentence in forms.sentences(path)],
         lambda sentences: "\n".join(map(_lines, sentences)),
     ),
-    "span_qa": Form(forms.answers, lambda said: json.dumps(said, ensure_ascii=False, indent=2) + "\n", "json"),
-    "mining": Form(forms.pairs, lambda pairs: _lines(["\t".join(pair) for pair in pairs])),
-    "retrieval": Form(lambda path: plain(forms.indices(path)), _lines),
+    "span_qa": SubmissionForm(
+        forms.answers, lambda said: json.dumps(said, ensure_ascii=False, indent=2) + "\n", "json"
+    ),
+    "mining": SubmissionForm(forms.pairs, lambda pairs: _lines(["\t".join(pair) for pair in pairs])),
+    "retrieval": SubmissionForm(lambda path: plain(forms.indices(path)), _lines),
 }
 
 
@@ -57,7 +59,7 @@ class SubmissionFile(NamedTuple):
     english: tuple[str, ...] = ()
 
     @property
-    def form(self) -> Form:
+    def form(self) -> SubmissionForm:
         """The form of its task type."""
         return _FORMS[TASKS.get(self.task).type]
 

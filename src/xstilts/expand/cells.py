@@ -26,7 +26,7 @@ CONTROL_NAMES = {"random": "random encoder", "english": "English-only pretrainin
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridCell:
     """One measured run of the table: its labels, and the stage that scores it."""
 
     seed: int
@@ -42,7 +42,7 @@ class Cell:
         return replace(score, **labels, stage=self.stage.key)  # type: ignore[arg-type]
 
 
-def trained_and_tested(cells: Iterable[Cell]) -> list[tuple[Stage, Stage]]:
+def trained_and_tested(cells: Iterable[GridCell]) -> list[tuple[Stage, Stage]]:
     """Pairs of prepare stages, each once: training data of a target's models, but no raw text, and its test data."""
     pairs: dict[tuple[str, str], tuple[Stage, Stage]] = {}
     for cell in (cell for cell in cells if cell.role == "target"):
@@ -172,7 +172,7 @@ class Expansion:
             phases.append(english.model_copy(update={"train": {**phase.train, **(shorter if share < 1 else {})}}))
         return phases
 
-    def _cells(self) -> Iterator[Cell]:
+    def _cells(self) -> Iterator[GridCell]:
         for replicate in self.replicates:
             for spec in self.experiment.backbones:
                 for model in self.models(spec, replicate):
@@ -181,7 +181,7 @@ class Expansion:
                     for recipe in (Recipe(),) if model.control else self.experiment.recipes:
                         yield from self._recipe(model, recipe)
 
-    def _recipe(self, model: StartModel, recipe: Recipe) -> Iterator[Cell]:
+    def _recipe(self, model: StartModel, recipe: Recipe) -> Iterator[GridCell]:
         shared, own = recipe.divided()
         trained = Trained(model.stage)
         for phase in shared:
@@ -197,10 +197,10 @@ class Expansion:
                 languages = self.files.own_languages(task, part, split, model.replicate)
                 data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate)
                 scored = self._score(stage, data, task, part.name, "intermediate", split, model)
-                yield Cell(model.replicate.seed, model.name, recipe.label, name, "intermediate", scored)
+                yield GridCell(model.replicate.seed, model.name, recipe.label, name, "intermediate", scored)
         for target, end in finished:
             scored = self._target(end.stage, target, model)
-            yield Cell(model.replicate.seed, model.name, recipe.label, target.task, "target", scored)
+            yield GridCell(model.replicate.seed, model.name, recipe.label, target.task, "target", scored)
 
     def _trained(
         self, trained: Trained, phase: PhaseSpec, model: StartModel, target: TargetSpec | None = None

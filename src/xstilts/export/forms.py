@@ -39,7 +39,7 @@ QUESTION, CHOICE = "AutoModelForQuestionAnswering", "AutoModelForMultipleChoice"
 
 
 @dataclass(frozen=True)
-class Form:
+class ExportForm:
     """One way in which transformers lays out a head.
 
     Attributes:
@@ -60,22 +60,22 @@ _CONTEXT = {"dense": "pooler.dense", "out": "classifier"}
 _TANH = {"pooler_hidden_act": "tanh"}
 _SUMMARY = {"summary_type": "first", "summary_use_proj": True, "summary_activation": "tanh"}
 
-FORMS: Mapping[str, tuple[Form, ...]] = {
+FORMS: Mapping[str, tuple[ExportForm, ...]] = {
     "classification": (
-        Form(SEQUENCE, {"dense": "classifier.dense", "out": "classifier.out_proj"}),
-        Form(SEQUENCE, _CONTEXT, _TANH),
-        Form(SEQUENCE, _POOLER),
+        ExportForm(SEQUENCE, {"dense": "classifier.dense", "out": "classifier.out_proj"}),
+        ExportForm(SEQUENCE, _CONTEXT, _TANH),
+        ExportForm(SEQUENCE, _POOLER),
     ),
-    "tagging": (Form(TOKEN, {"out": "classifier"}), Form(TOKEN, {"out": "score"})),
+    "tagging": (ExportForm(TOKEN, {"out": "classifier"}), ExportForm(TOKEN, {"out": "score"})),
     "span_qa": (
-        Form(QUESTION, {"out": "qa_outputs"}),
-        Form(TOKEN, {"out": "classifier"}, outputs=("start", "end")),
+        ExportForm(QUESTION, {"out": "qa_outputs"}),
+        ExportForm(TOKEN, {"out": "classifier"}, outputs=("start", "end")),
     ),
     "multiple_choice": (
-        Form(CHOICE, _POOLER),
-        Form(CHOICE, _CONTEXT, _TANH),
-        Form(CHOICE, {"dense": "sequence_summary.summary", "out": "classifier"}, _SUMMARY),
-        Form(SEQUENCE, _POOLER, outputs=("score",)),
+        ExportForm(CHOICE, _POOLER),
+        ExportForm(CHOICE, _CONTEXT, _TANH),
+        ExportForm(CHOICE, {"dense": "sequence_summary.summary", "out": "classifier"}, _SUMMARY),
+        ExportForm(SEQUENCE, _POOLER, outputs=("score",)),
     ),
 }
 """Head type -> forms, in the order in which they are tried: first the class made for the task."""
@@ -93,7 +93,7 @@ class Layout:
         tensors: the head's tensors by their names in the class.
     """
 
-    form: Form
+    form: ExportForm
     library: type[Any]
     base: str
     fields: Mapping[str, Any]
@@ -115,7 +115,7 @@ def plain_config(backbone: Backbone) -> Any:
     return config
 
 
-def fit(config: Any, head: str) -> tuple[Form, type[Any], dict[str, Any]]:
+def fit(config: Any, head: str) -> tuple[ExportForm, type[Any], dict[str, Any]]:
     """The first form of a head type that fits an architecture, its class, and config fields. Raises `BackboneError`."""
     for form in FORMS.get(head, ()):
         library = getattr(transformers, form.auto)._model_mapping.get(type(config), None)
@@ -135,7 +135,7 @@ def fit(config: Any, head: str) -> tuple[Form, type[Any], dict[str, Any]]:
     )
 
 
-def _full_names(form: Form, library: Any) -> dict[str, str]:
+def _full_names(form: ExportForm, library: Any) -> dict[str, str]:
     """Layer of our head -> the full name of theirs."""
     return {ours: name.replace("base.", f"{library.base_model_prefix}.") for ours, name in form.layers.items()}
 

@@ -17,7 +17,7 @@ from xstilts.core.errors import ConfigError, DataError, UnknownName
 from xstilts.core.files import held, kind_of
 from xstilts.core.languages import any_language
 from xstilts.data.examples import Example, TaggedExample, TextExample
-from xstilts.data.readers.common import Ids, Row, lines_of
+from xstilts.data.readers.common import FileRow, Ids, lines_of
 from xstilts.data.readers.dialects import RECORDS, TABLES, table_of
 from xstilts.data.readers.tables import Header, Name, table_rows
 from xstilts.data.readers.tagging import is_conllu, sentences
@@ -114,7 +114,7 @@ def examples_of(inputs: Any, kind: str) -> list[Example]:
         absent = [name for name in fields if name not in columns and name not in TYPES.get(kind).optional]
         if faults := [*odd, *(f"no field '{name}'" for name in absent)]:
             raise DataError(f"input {number}: {faults[0]} ({kind} has {', '.join(fields)})")
-        examples.append(_make(kind, Row(record, Path("inputs"), number, number, columns)))
+        examples.append(_make(kind, FileRow(record, Path("inputs"), number, number, columns)))
         ids.add(examples[-1].id, None, number)
     return examples
 
@@ -130,7 +130,7 @@ def _record(given: Any, kind: str, number: int) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple | np.ndarray) else value for name, value in given.items()}
 
 
-def _make(kind: str, row: Row) -> Example:
+def _make(kind: str, row: FileRow) -> Example:
     make: Any = TYPES.get(kind).make
     example: Example = make(row, None)
     return example

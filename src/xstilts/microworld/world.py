@@ -22,7 +22,7 @@ VERSION = 1
 DOMAIN_TOPIC = "health"
 
 
-class Kind(NamedTuple):
+class TaskKind(NamedTuple):
     """A labelled task.
 
     Attributes:
@@ -38,13 +38,13 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("nli", "nli/{split}-{language}.tsv", items.nli_item, formats.write_pairs),
-    Kind("paraphrase", "paraphrase/{split}-{language}.tsv", items.paraphrase_item, formats.write_pairs),
-    Kind("choice", "choice/{split}-{language}.jsonl", items.choice_item, formats.write_choices),
-    Kind("qa", "qa/{split}-{language}.json", items.reading_item, formats.write_squad),
-    Kind("topic", "topic/{language}/{split}.tsv", items.topic_item, formats.write_topics),
-    Kind("tagging", "tagging/{split}-{language}.conllu", items.tagging_item, formats.write_conllu),
-    Kind("ner", "ner/{split}-{language}.tsv", items.entity_item, formats.write_panx),
+    TaskKind("nli", "nli/{split}-{language}.tsv", items.nli_item, formats.write_pairs),
+    TaskKind("paraphrase", "paraphrase/{split}-{language}.tsv", items.paraphrase_item, formats.write_pairs),
+    TaskKind("choice", "choice/{split}-{language}.jsonl", items.choice_item, formats.write_choices),
+    TaskKind("qa", "qa/{split}-{language}.json", items.reading_item, formats.write_squad),
+    TaskKind("topic", "topic/{language}/{split}.tsv", items.topic_item, formats.write_topics),
+    TaskKind("tagging", "tagging/{split}-{language}.conllu", items.tagging_item, formats.write_conllu),
+    TaskKind("ner", "ner/{split}-{language}.tsv", items.entity_item, formats.write_panx),
 )
 
 
@@ -155,7 +155,7 @@ def distinct(
     return found
 
 
-def _items_of(world: World, kind: Kind, size: WorldSize) -> dict[str, list[Item]]:
+def _items_of(world: World, kind: TaskKind, size: WorldSize) -> dict[str, list[Item]]:
     """The items of a labelled task by split, all different in English."""
     seen: set[str] = set()
     drawn = {}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from xstilts.reports.curves import Cost, Logged
+from xstilts.reports.curves import KindCost, Logged
 from xstilts.stats.benchmarks import Averages
 from xstilts.stats.flags import Flag
 from xstilts.stats.table import ScoreTable
@@ -90,7 +90,7 @@ class About:
     texts: Callable[[str, str], Mapping[str, str]] | None = None
     licences: Mapping[str, str] = field(default_factory=dict)
     logged: tuple[Logged, ...] = ()
-    costs: tuple[Cost, ...] = ()
+    costs: tuple[KindCost, ...] = ()
     inputs: tuple[Mapping[str, str], ...] = ()
 
     def language(self, code: str) -> Named:

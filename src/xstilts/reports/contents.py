@@ -12,7 +12,7 @@ from xstilts.reports.diagnostics import diagnostics
 from xstilts.reports.figures import by_size, curves, file_name, forest, heat_map
 from xstilts.reports.findings import findings, gains, limitations, methods, protocols, verdict
 from xstilts.reports.picks import choice, losses
-from xstilts.reports.questions import Answer, distance, groups, transfer
+from xstilts.reports.questions import AnsweredQuestion, distance, groups, transfer
 from xstilts.reports.study import Study, answer, background, by_sizes, claims_table, drawn, pairs_tables
 from xstilts.reports.tables import intermediate_table, language_table, layer_tables, main_table, official_table
 
@@ -149,7 +149,9 @@ def _table(tables: Iterable[Table | None], title: str = "", kind: Kind = "table"
     return Block(kind, tables=shown, title=title, own=own) if shown else None
 
 
-def _answers(analysis: Analysis, question: Callable[[Analysis, Section], Answer | None]) -> Iterable[Block | None]:
+def _answers(
+    analysis: Analysis, question: Callable[[Analysis, Section], AnsweredQuestion | None]
+) -> Iterable[Block | None]:
     """For each backbone a sentence, then the figure, then the tables."""
     for section in analysis.sections:
         if (found := question(analysis, section)) is not None:

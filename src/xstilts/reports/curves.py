@@ -35,7 +35,7 @@ class Logged:
     majority: float | None = None
 
 
-class Cost(NamedTuple):
+class KindCost(NamedTuple):
     """The cost of the finished stages of a kind.
 
     Attributes:
@@ -92,14 +92,14 @@ def _means(losses: Mapping[int, float], bins: Sequence[Sequence[int]]) -> list[f
     return [float(f"{mean(part):.3g}") if part else None for part in parts]
 
 
-def cost_table(costs: Sequence[Cost]) -> Table | None:
+def cost_table(costs: Sequence[KindCost]) -> Table | None:
     """Minutes, tokens and disk by kind of stage, with their sum; None if nothing is finished."""
     if not costs:
         return None
     stages, minutes, tokens, sizes = (list(column) for column in list(zip(*costs))[1:])
     counted = [number for number in tokens if number is not None]
     gone = [one.kind for one in costs if one.bytes is None]
-    whole = Cost("all", sum(stages), sum(minutes), sum(counted) if counted else None, None if gone else sum(sizes))
+    whole = KindCost("all", sum(stages), sum(minutes), sum(counted) if counted else None, None if gone else sum(sizes))
     rows = []
     for one in [*costs, *([whole] if len(costs) > 1 else [])]:
         cells = (Cell(f"{one.stages:,}"), Cell(f"{one.minutes:,.1f}"), _number(one.tokens), _number(one.bytes, 1e6))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from xstilts.reports.analysis import ZERO_SHOT, Analysis, Finding, Section, compare
 from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, points
-from xstilts.reports.questions import Answer, tally
+from xstilts.reports.questions import AnsweredQuestion, tally
 from xstilts.reports.tables import cell
 from xstilts.stats.estimates import Estimate, estimate, family
 from xstilts.stats.replicates import replicates
@@ -54,7 +54,7 @@ class Bucket(NamedTuple):
     findings: Mapping[Run, Finding] = MappingProxyType({})
 
 
-class Part(NamedTuple):
+class BucketScores(NamedTuple):
     """The scores of a target within one bucket of a property; `cut`: whose examples the buckets were made from."""
 
     property: str
@@ -63,7 +63,7 @@ class Part(NamedTuple):
     table: ScoreTable
 
 
-Parts = Callable[[str, Collection[Run]], Iterable[Part]]
+Parts = Callable[[str, Collection[Run]], Iterable[BucketScores]]
 """(target, runs) -> its buckets in the order to show."""
 
 
@@ -108,7 +108,7 @@ def _of_target(analysis: Analysis, section: Section, target: str, parts: Parts) 
         )
 
 
-def diagnostics(analysis: Analysis, section: Section) -> Answer | None:
+def diagnostics(analysis: Analysis, section: Section) -> AnsweredQuestion | None:
     """On which examples do recipes gain or lose? A table for each target."""
     buckets = [one for one in analysis.buckets if one.backbone == section.backbone and not one.language]
     known = [
@@ -123,7 +123,7 @@ def diagnostics(analysis: Analysis, section: Section) -> Answer | None:
     targets = dict.fromkeys(at.target for at in buckets)
     name = analysis.name(section.backbone)
     tables = [_table(analysis, section, [at for at in buckets if at.target == target]) for target in targets]
-    return Answer(f"{name}By bucket of examples and recipe: {said}.", tuple(tables), "", name, EXPLAINED)
+    return AnsweredQuestion(f"{name}By bucket of examples and recipe: {said}.", tuple(tables), "", name, EXPLAINED)
 
 
 def _table(analysis: Analysis, section: Section, buckets: list[Bucket]) -> Table:

@@ -7,7 +7,7 @@ from statistics import mean
 from xstilts.reports.analysis import ZERO_SHOT, Analysis, Place, Section
 from xstilts.reports.cells import Cell, Column, Row, Table, count, difference, interval, points, signed
 from xstilts.reports.figures import fitted
-from xstilts.reports.questions import Answer
+from xstilts.reports.questions import AnsweredQuestion
 from xstilts.stats.estimates import estimate
 from xstilts.stats.series import Series, combine
 from xstilts.stats.table import Examples, Run
@@ -18,7 +18,7 @@ SHOWN = 120
 """Letters of an example's text."""
 
 
-def choice(analysis: Analysis, section: Section) -> Answer | None:
+def choice(analysis: Analysis, section: Section) -> AnsweredQuestion | None:
     """Each target's recipe as validation data in the source language choose it, and as the test scores would.
 
     The baseline is a candidate too. Targets without validation scores of all recipes at all seeds are left out.
@@ -46,7 +46,7 @@ def choice(analysis: Analysis, section: Section) -> Answer | None:
         f"over {about.baseline} in zero-shot languages of the test data, in points. {about.baseline} may be chosen too."
     )
     head = (Column("target"), *(Column(name, words=name in (names[0], names[3])) for name in names))
-    return Answer(
+    return AnsweredQuestion(
         f"{analysis.name(section.backbone)}Chosen on validation data in {about.source}, the recipes of "
         f"{count(len(rows), 'target')} gain {signed(whole.value)} points {interval(whole)} on average. If they "
         "were selected by the test scores themselves, they would seem to gain "
@@ -71,7 +71,7 @@ def _candidates(analysis: Analysis, section: Section, target: str) -> dict[Run, 
     return found
 
 
-def losses(analysis: Analysis, section: Section) -> Answer | None:
+def losses(analysis: Analysis, section: Section) -> AnsweredQuestion | None:
     """The languages in which recipes lose most clearly, with examples that went wrong."""
     found = {
         (run, target, code): one
@@ -86,7 +86,7 @@ def losses(analysis: Analysis, section: Section) -> Answer | None:
         return None
     if not clear:
         few = "; too few seeds to say" * all(one.few for one in found.values())
-        return Answer(f"{start}No recipe loses clearly in any language{few}.")
+        return AnsweredQuestion(f"{start}No recipe loses clearly in any language{few}.")
     by_target = [[at for at in clear if at[1] == target][:OF_TARGET] for target in analysis.about.targets]
     shown = sorted(itertools.chain(*by_target), key=lambda at: found[at].value)[:MOST]
     kept: dict[tuple[Run, str, str], list[Examples]] = {}
@@ -114,7 +114,7 @@ def losses(analysis: Analysis, section: Section) -> Answer | None:
         f"texts of {one}: licence {licences.get(one) or 'not known'}" for one in dict.fromkeys(at[1] for at in shown)
     )
     (run, target, code), most = clear[0], found[clear[0]]
-    return Answer(
+    return AnsweredQuestion(
         f"{start}Recipes lose clearly {count(len(clear), 'time')}, counting each recipe, target and language; the "
         f"largest loss: {run.recipe} in {analysis.about.language(code).label} on {target} "
         f"{signed(most.value)} points {interval(most)}.",

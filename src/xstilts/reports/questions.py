@@ -20,7 +20,7 @@ DRAWN = 3
 """Recipes in a figure: those with the steepest slopes."""
 
 
-class Answer(NamedTuple):
+class AnsweredQuestion(NamedTuple):
     """A sentence about one backbone, with its tables and figure. `folded`: a word before their titles; None: open."""
 
     sentence: str
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
     explained: str = ""
 
 
-def transfer(analysis: Analysis, section: Section) -> Answer | None:
+def transfer(analysis: Analysis, section: Section) -> AnsweredQuestion | None:
     """How far is the source language ahead of the mean of the others, and do recipes change that?"""
     about, targets = analysis.about, analysis.averaged(TRANSFER)
     source = about.language(about.source).label
@@ -55,7 +55,7 @@ def transfer(analysis: Analysis, section: Section) -> Answer | None:
     head = (Column("recipe"), *(Column(target or where) for target in shown))
     changes = [(run.recipe, one) for run in section.runs[1:] if (one := found[run][0].gain) is not None]
     said = tally(changes, "recipe", ("narrow it clearly", "widen it clearly"), "largest change")
-    return Answer(
+    return AnsweredQuestion(
         f"{analysis.name(section.backbone)}The baseline is {points(own.value)} points {interval(own)} better in "
         f"{source} than in other languages ({where}){f'; {said}' if said else ''}.",
         (Table(f"transfer {section.backbone}", caption, head, tuple(rows)),),
@@ -76,7 +76,7 @@ def tally(known: Sequence[tuple[str, Estimate]], noun: str, words: tuple[str, st
     )
 
 
-def groups(analysis: Analysis, section: Section) -> Answer | None:
+def groups(analysis: Analysis, section: Section) -> AnsweredQuestion | None:
     """Which families, scripts and classes of resources gain more, or less, than the languages of their targets do?"""
     runs, found = section.runs[1:], dict[tuple[str, str, Run], Series]()
     names = {what: members for what, members in _members(analysis).items() if len(members) > 1}
@@ -99,12 +99,12 @@ def groups(analysis: Analysis, section: Section) -> Answer | None:
     words = ("gain clearly less than all languages of their targets", "gain clearly more")
     said = _sentence(analysis, section, tally(known, "combination", words, "largest difference"))
     if all(one.few for _, one in known):
-        return Answer(said)
+        return AnsweredQuestion(said)
     tables = tuple(
         _group_table(analysis, section, what, members, {at[1:]: one for at, one in estimates.items() if at[0] == what})
         for what, members in names.items()
     )
-    return Answer(said, tables, folded="By " if len(tables) > 1 else None)
+    return AnsweredQuestion(said, tables, folded="By " if len(tables) > 1 else None)
 
 
 def _sentence(analysis: Analysis, section: Section, said: str) -> str:
@@ -173,7 +173,7 @@ def _group_table(
     return Table(f"{what} {section.backbone}", caption, head, tuple(rows))
 
 
-def distance(analysis: Analysis, section: Section) -> Answer | None:
+def distance(analysis: Analysis, section: Section) -> AnsweredQuestion | None:
     """Do gains depend on how far a language is from English? By recipe and target, over languages and seeds."""
     about, source = analysis.about, analysis.about.language(analysis.about.source).label
     rows: dict[tuple[Run, str], tuple[list[float], list[Series]]] = {}
@@ -186,7 +186,7 @@ def distance(analysis: Analysis, section: Section) -> Answer | None:
     if not found:
         enough = any(len(far) >= FEWEST for far, _ in rows.values())
         said = _sentence(analysis, section, "too few seeds to say whether gains depend on the distance")
-        return Answer(said) if enough else None
+        return AnsweredQuestion(said) if enough else None
     known = [(f"{run.recipe} on {target}", one) for (run, target), one in found.items()]
     words = (f"fall clearly with the distance from {source}", "rise clearly")
     said = _sentence(analysis, section, tally(known, "combination", words, f"steepest slope per {STEP:g}"))
@@ -216,7 +216,7 @@ def distance(analysis: Analysis, section: Section) -> Answer | None:
             for run in runs
         ),
     )
-    return Answer(
+    return AnsweredQuestion(
         said,
         (table,),
         scatter(f"{analysis.name(section.backbone)}Gain by distance from {source}", panels),

@@ -9,7 +9,7 @@ from xstilts.reports.analysis import Analysis
 from xstilts.reports.cells import GAP, MINUS, Cell, Column, Row, Table, count, few, interval, share, signed
 from xstilts.stats.estimates import LEVEL, Estimate, estimate, holm, strict_p
 from xstilts.studies.spec import Contrast, Kind, StudySpec
-from xstilts.studies.verdicts import Measured, Scores, Verdict, judge
+from xstilts.studies.verdicts import MeasuredContrast, Scores, Verdict, judge
 
 UNITS: dict[Kind, str] = {"trend": " points per tenfold size", "correlation": ""}
 """Units of contrasts that are not in points."""
@@ -27,12 +27,12 @@ COLUMNS = (
 )
 
 
-class Effect(NamedTuple):
+class MeasuredEffect(NamedTuple):
     """A number that the answer reports: the parts that were measured and their estimates, or why there are none."""
 
     label: str
     contrast: Contrast
-    found: Measured
+    found: MeasuredContrast
     problem: str
     numbers: tuple[Estimate, ...]
 
@@ -44,7 +44,7 @@ class Study:
     spec: StudySpec
     scores: Scores
     verdicts: tuple[Verdict, ...]
-    effects: tuple[Effect, ...]
+    effects: tuple[MeasuredEffect, ...]
 
 
 def study_of(spec: StudySpec, analysis: Analysis) -> Study:
@@ -55,14 +55,14 @@ def study_of(spec: StudySpec, analysis: Analysis) -> Study:
     random = {about.owner(name): name for name, kind in about.controls.items() if "random" in kind}
     known = (analysis.table, analysis.languages, backbones, recipes, about.targets, analysis.options)
     scores = Scores(*known, spec.groups, random)
-    effects, tests = list[Effect](), dict[tuple[int, int], float]()
+    effects, tests = list[MeasuredEffect](), dict[tuple[int, int], float]()
     for i, asked in enumerate(spec.effects):
         try:
             found, problem = scores.measure(asked.contrast), ""
         except XstiltsError as error:
-            found, problem = Measured((), ()), str(error)
+            found, problem = MeasuredContrast((), ()), str(error)
         numbers = tuple(estimate(part.series, scores.options) for part in found.parts)
-        effects.append(Effect(asked.label, asked.contrast, found, problem, numbers))
+        effects.append(MeasuredEffect(asked.label, asked.contrast, found, problem, numbers))
         for j, (part, number) in enumerate(zip(found.parts, numbers)):
             p = found.joint.p if found.joint else strict_p(part.series, scores.options)
             if p is not None and not number.few:
@@ -89,7 +89,7 @@ def answer(study: Study) -> list[str]:
     return sentences
 
 
-def _effect(effect: Effect) -> Iterator[str]:
+def _effect(effect: MeasuredEffect) -> Iterator[str]:
     label, contrast, found, problem, numbers = effect
     if problem:
         yield f"{label}: not measured ({problem})."

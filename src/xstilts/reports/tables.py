@@ -50,8 +50,8 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
         notes.append(f"mean: without {', '.join(alone)}, measured in {about.source} alone")
     without = "without" if scope == ZERO_SHOT else "with"
     for target, trained in about.trained_in.items():
-        codes = [code for code in trained if code in analysis.languages.get((target, ALL), ()) and code != about.source]
-        notes += [f"{target}: {without} {', '.join(codes)}, in which it is trained"] if codes else []
+        seen = [code for code in analysis.languages.get((target, ALL), ()) if code in trained and code != about.source]
+        notes += [f"{target}: {without} {', '.join(seen)}, in which it is trained"] if seen else []
     for target, codes in analysis.chosen_on.items():
         notes += [f"{target}: {without} {', '.join(codes)}, on which its layer was chosen"] if codes else []
     gains = (

@@ -20,7 +20,7 @@ from xstilts.graph.record import Record
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.reports import About, Named
-from xstilts.reports.curves import Cost
+from xstilts.reports.curves import KindCost
 from xstilts.session.grid import Grid
 from xstilts.session.reads import changed_files, may_be_sample, odd_counts
 from xstilts.session.training import costs, inputs, logged
@@ -106,7 +106,7 @@ def _note(spec: BackboneSpec) -> str:
     return spec.note or spec.source or f"{spec.architecture}, random start, {len(spec.pretrain)} pretraining phases"
 
 
-def _facts(records: Sequence[Record], spent: Sequence[Cost]) -> tuple[str, ...]:
+def _facts(records: Sequence[Record], spent: Sequence[KindCost]) -> tuple[str, ...]:
     """The environment of finished stages, and the time that computing them took."""
     facts = []
     for name in ("xstilts_commit", "processor", "machine", "device", "python", *PACKAGES):

@@ -16,7 +16,7 @@ from xstilts.evaluation.evaluate import golds_of
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.metrics.tagging import RULES, units
-from xstilts.reports.diagnostics import Part, Parts
+from xstilts.reports.diagnostics import BucketScores, Parts
 from xstilts.session.grid import Grid
 from xstilts.session.reads import changed_files
 from xstilts.stages.reading import root_of, split_of, task_of
@@ -69,7 +69,7 @@ def parts_of(grid: Grid, store: Store, table: ScoreTable) -> Parts:
             known[key] = {one.id: properties(one) for one in task_of(data).load(root, split, language)}
         return known[key]
 
-    def parts(target: str, runs: Collection[Run]) -> Iterator[Part]:
+    def parts(target: str, runs: Collection[Run]) -> Iterator[BucketScores]:
         rows = [row for row in table.targets().rows if row.score.task == target and row.run in runs]
         kept = [(row, row.examples, stages[row.score.stage]) for row in rows if row.examples is not None]
         yield from _parts([_examples(*at[:2], read(at[2].inputs["data"], at[0].score.language)) for at in kept], grid)
@@ -78,7 +78,7 @@ def parts_of(grid: Grid, store: Store, table: ScoreTable) -> Parts:
     return parts
 
 
-def _parts(found: Sequence[Items], grid: Grid) -> Iterator[Part]:
+def _parts(found: Sequence[Items], grid: Grid) -> Iterator[BucketScores]:
     source = grid.experiment.source
     inside = [one for one in found if one.row.score.language == source]
     cut = source if inside else "all languages"
@@ -89,7 +89,7 @@ def _parts(found: Sequence[Items], grid: Grid) -> Iterator[Part]:
         at = [members(one.values[name]) for one in found]
         for number, label in enumerate(labels):
             rows = (one.within(those[:, number]) for one, those in zip(found, at))
-            yield Part(name, label, cut, ScoreTable(tuple(rows)))
+            yield BucketScores(name, label, cut, ScoreTable(tuple(rows)))
 
 
 def _buckets(values: NDArray[Any]) -> tuple[list[str], Callable[[NDArray[Any]], NDArray[np.bool_]]]:

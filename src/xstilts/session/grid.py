@@ -18,7 +18,7 @@ from xstilts.core.errors import ConfigError, DataError, StoreError, UnknownName
 from xstilts.core.files import read_object, write_json, write_text
 from xstilts.core.keys import content_key
 from xstilts.data.readers.types import TYPES
-from xstilts.expand import Cell, Expansion
+from xstilts.expand import Expansion, GridCell
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, from_rows, graph, to_rows
 from xstilts.graph.store import Store
@@ -48,7 +48,7 @@ class Grid:
     """
 
     experiment: Experiment
-    cells: tuple[Cell, ...]
+    cells: tuple[GridCell, ...]
     checks: tuple[Stage, ...]
     controls: Mapping[str, str]
     worlds: Mapping[int, int]
@@ -72,7 +72,7 @@ class Grid:
         """The stages to compute, without those that they read."""
         return [*(cell.stage for cell in self.cells), *self.checks]
 
-    def select(self, wanted: Mapping[str, Any], how: str) -> list[Cell]:
+    def select(self, wanted: Mapping[str, Any], how: str) -> list[GridCell]:
         """The target cells with these values of their fields; None matches the only value.
 
         Args:
@@ -170,7 +170,7 @@ def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
                 words = {name: getattr(experiment, name) for name in (*WORDS, "recipes")}
                 return Grid(
                     Experiment(**found["experiment"]).model_copy(update=words),
-                    tuple(Cell(*names, stages[key]) for *names, key in found["cells"]),  # type: ignore[call-arg]
+                    tuple(GridCell(*names, stages[key]) for *names, key in found["cells"]),  # type: ignore[call-arg]
                     tuple(stages[key] for key in found["checks"]),
                     dict(found["controls"]),
                     {int(seed): int(world) for seed, world in found["worlds"]},

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from xstilts.core.errors import XstiltsError
 from xstilts.core.keys import content_key
 from xstilts.evaluation.score import score_files
-from xstilts.expand import Cell
+from xstilts.expand import GridCell
 from xstilts.experiment import Experiment
 from xstilts.graph.record import Record
 from xstilts.graph.stage import from_rows
@@ -174,7 +174,7 @@ def score(
     return {row.metric: row.value for row in score_files(asked, language, Path(gold), Path(predictions))}
 
 
-def named(cell: Cell, rows: Iterable[Measured]) -> Iterator[Measured]:
+def named(cell: GridCell, rows: Iterable[Measured]) -> Iterator[Measured]:
     """Scores that were read, under their cell's names and with their test data.
 
     Examples of different constructed worlds have the same ids; they are told apart here.
@@ -192,7 +192,7 @@ def named(cell: Cell, rows: Iterable[Measured]) -> Iterator[Measured]:
         yield Measured(cell.name(row.score), examples, sources.get(row.score.language, ""))
 
 
-def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:
+def collect(cells: Sequence[GridCell], store: Store) -> ScoreTable:
     """The scores of all finished cells, under the cells' names."""
     rows: list[Measured] = []
     for cell in cells:
@@ -238,7 +238,7 @@ def leaderboard(store: Store) -> tuple[list[Ranked], list[str]]:
     for name, grid in grids(store).items():
         try:
             stages, asked = from_rows(grid["stages"]), grid["experiment"]
-            cells = [Cell(*names, stages[key]) for *names, key in grid["cells"]]  # type: ignore[call-arg]
+            cells = [GridCell(*names, stages[key]) for *names, key in grid["cells"]]  # type: ignore[call-arg]
             known = {t["task"]: {asked["source"], *(t["train_languages"] or ())} for t in asked["targets"]}
         except (AssertionError, KeyError, TypeError):
             notes.append(f"{name}: left out, since another version of xstilts ran it, or its file is damaged")
@@ -263,7 +263,7 @@ def leaderboard(store: Store) -> tuple[list[Ranked], list[str]]:
     return sorted(rows, key=place), notes
 
 
-def _measured(cell: Cell, store: Store) -> Iterator[Measured]:
+def _measured(cell: GridCell, store: Store) -> Iterator[Measured]:
     """The scores of a cell; none if it is not finished. Raises `StoreError` if they are damaged."""
     if store.has(cell.stage):
         scores = Record.read(store.directory(cell.stage)).file("scores.jsonl")

@@ -11,14 +11,14 @@ from xstilts.core.files import read_json, read_jsonl
 from xstilts.graph.record import Record
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.reports.curves import Cost, Logged
+from xstilts.reports.curves import KindCost, Logged
 from xstilts.session.grid import Grid
 from xstilts.stages.describe import lineage
 
 EARLIER = "before the target"
 
 
-class Phase(NamedTuple):
+class ShownPhase(NamedTuple):
     """A train stage, and where its curves are shown."""
 
     stage: Stage
@@ -33,7 +33,7 @@ def logged(grid: Grid, store: Store) -> tuple[Logged, ...]:
     return tuple(one for phase in phases for one in _read(phase, store.directory(phase.stage)))
 
 
-def _phases(grid: Grid) -> Iterator[Phase]:
+def _phases(grid: Grid) -> Iterator[ShownPhase]:
     """Each train stage once, where it first occurs: the last of a target under its recipe, others under their path."""
     trained = {target.task for target in grid.experiment.targets if grid.experiment.trained_on(target)}
     several = len({cell.backbone for cell in grid.cells}) > 1
@@ -56,11 +56,11 @@ def _phases(grid: Grid) -> Iterator[Phase]:
                         title += f" ({cell.recipe}, {cell.task})"
                     seen.add(one.key)
                     taken.add((view, title, cell.seed))
-                    yield Phase(one, view, title, cell.seed)
+                    yield ShownPhase(one, view, title, cell.seed)
             last = False
 
 
-def _read(phase: Phase, folder: Path) -> Iterator[Logged]:
+def _read(phase: ShownPhase, folder: Path) -> Iterator[Logged]:
     """A log for each task of the mixture; validation scores belong to their task, or to the only one."""
     losses: dict[str, list[tuple[int, float]]] = {}
     rows: list[Mapping[str, Any]] = []
@@ -80,13 +80,15 @@ def _read(phase: Phase, folder: Path) -> Iterator[Logged]:
         yield Logged(phase.view, title, phase.seed, pairs, scores, mean(known) if known else None)
 
 
-def costs(records: Sequence[Record]) -> tuple[Cost, ...]:
+def costs(records: Sequence[Record]) -> tuple[KindCost, ...]:
     """The cost of finished stages by kind, the longest first."""
     kinds: dict[str, list[Record]] = {}
     for record in records:
         kinds.setdefault(record.kind, []).append(record)
     found = [
-        Cost(kind, len(some), sum(one.seconds for one in some) / 60, _all(map(_tokens, some)), _all(map(_bytes, some)))
+        KindCost(
+            kind, len(some), sum(one.seconds for one in some) / 60, _all(map(_tokens, some)), _all(map(_bytes, some))
+        )
         for kind, some in kinds.items()
     ]
     return tuple(sorted(found, key=lambda one: -one.minutes))

@@ -17,7 +17,7 @@
 from typing import NamedTuple
 
 
-class Kind(NamedTuple):
+class StageKind(NamedTuple):
     """A kind of stage.
 
     Attributes:
@@ -35,17 +35,17 @@ class Kind(NamedTuple):
     resumable: bool = False
 
 
-KINDS: dict[str, Kind] = {
-    "world": Kind("xstilts.stages.run:run_world", models=False),
-    "tokenizer": Kind("xstilts.stages.preparing:run_tokenizer"),
-    "start": Kind("xstilts.stages.preparing:run_start"),
-    "translate": Kind("xstilts.stages.translating:run_translate", computes=True, resumable=True),
-    "prepare": Kind("xstilts.stages.preparing:run_prepare", version=2),
-    "train": Kind("xstilts.stages.training:run_train", version=3, computes=True, resumable=True),
-    "choose": Kind("xstilts.stages.run:run_choose", models=False),
-    "predict": Kind("xstilts.stages.predicting:run_predict", version=2, computes=True),
-    "evaluate": Kind("xstilts.evaluation.evaluate:run_evaluate", models=False),
-    "leaks": Kind("xstilts.stages.run:run_leaks", version=3, models=False),
+KINDS: dict[str, StageKind] = {
+    "world": StageKind("xstilts.stages.run:run_world", models=False),
+    "tokenizer": StageKind("xstilts.stages.preparing:run_tokenizer"),
+    "start": StageKind("xstilts.stages.preparing:run_start"),
+    "translate": StageKind("xstilts.stages.translating:run_translate", computes=True, resumable=True),
+    "prepare": StageKind("xstilts.stages.preparing:run_prepare", version=2),
+    "train": StageKind("xstilts.stages.training:run_train", version=3, computes=True, resumable=True),
+    "choose": StageKind("xstilts.stages.run:run_choose", models=False),
+    "predict": StageKind("xstilts.stages.predicting:run_predict", version=2, computes=True),
+    "evaluate": StageKind("xstilts.evaluation.evaluate:run_evaluate", models=False),
+    "leaks": StageKind("xstilts.stages.run:run_leaks", version=3, models=False),
 }
 RESUMABLE = frozenset(name for name, kind in KINDS.items() if kind.resumable)
 COMPUTING = frozenset(name for name, kind in KINDS.items() if kind.computes)

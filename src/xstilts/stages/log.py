@@ -120,7 +120,7 @@ END_SECONDS, STOP_SECONDS = 30.0, 5.0
 """Time for the last steps to arrive when a stage is finished, and when it stops before."""
 
 
-class Run(NamedTuple):
+class TrackedRun(NamedTuple):
     """A run of a tracker, open in the thread that made it. `id` resumes it; `close` takes whether the stage is done."""
 
     id: str
@@ -189,7 +189,7 @@ class Tracker:
             self._problem = shown(f"{type(error).__name__}: {error}")
 
 
-def _tensorboard(job: Job, folder: Path, run: str) -> Run:
+def _tensorboard(job: Job, folder: Path, run: str) -> TrackedRun:
     from torch.utils.tensorboard import SummaryWriter
 
     run = run or re.sub(r"[^\w.@+-]+", "_", f"{job.stage.label}.{token_hex(4)}")
@@ -200,25 +200,27 @@ def _tensorboard(job: Job, folder: Path, run: str) -> Run:
             writer.add_scalar(name, value, step)
         writer.flush()
 
-    return Run(run, send, lambda done: writer.close())
+    return TrackedRun(run, send, lambda done: writer.close())
 
 
-def _mlflow(job: Job, folder: Path, run: str) -> Run:
+def _mlflow(job: Job, folder: Path, run: str) -> TrackedRun:
     import mlflow
 
     made = mlflow.start_run(run or None, run_name=job.stage.label or None)
     if not run:
         mlflow.log_params(_config(job))
-    return Run(made.info.run_id, mlflow.log_metrics, lambda done: mlflow.end_run("FINISHED" if done else "KILLED"))
+    return TrackedRun(
+        made.info.run_id, mlflow.log_metrics, lambda done: mlflow.end_run("FINISHED" if done else "KILLED")
+    )
 
 
-def _wandb(job: Job, folder: Path, run: str) -> Run:
+def _wandb(job: Job, folder: Path, run: str) -> TrackedRun:
     import wandb
 
     about = {"name": job.stage.label or None, "config": _config(job)}
     quiet = wandb.Settings(console="off")
     made = wandb.init(id=run or token_hex(8), resume="allow", dir=folder, settings=quiet, **about)
-    return Run(made.id, made.log, lambda done: made.finish(exit_code=int(not done)))
+    return TrackedRun(made.id, made.log, lambda done: made.finish(exit_code=int(not done)))
 
 
 def _config(job: Job) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from xstilts.core.errors import StageError
 from xstilts.core.files import read_json, write_json
 from xstilts.core.seeds import derive_seed
 from xstilts.training.config import TrainConfig
-from xstilts.training.model import HeadSpec, Model, save_model_heads, saved_heads
+from xstilts.training.model import HeadSpec, TaskModel, save_model_heads, saved_heads
 
 FILE, ROWS, POINTER = "trained.safetensors", "rows", "pointer.json"
 
@@ -220,7 +220,7 @@ def open_for_training(directory: Path, options: TrainConfig, seed: int, device: 
 
 
 def save_trained(
-    model: Model, directory: Path, before: Path, options: TrainConfig, active: Tensor | None, scale: float
+    model: TaskModel, directory: Path, before: Path, options: TrainConfig, active: Tensor | None, scale: float
 ) -> dict[str, Any]:
     """Write the heads, and the changed weights or the adapters with a pointer to what they change.
 

@@ -12,7 +12,7 @@ from xstilts.stages.predicting import Predictor
 from xstilts.training.checkpoint import Snapshots, fill_weights, moments, trained_weights
 from xstilts.training.distributed import team
 from xstilts.training.loop import Phase
-from xstilts.training.model import Model
+from xstilts.training.model import TaskModel
 
 
 class Selector:
@@ -27,7 +27,7 @@ class Selector:
     """
 
     def __init__(
-        self, job: Job, model: Model, phase: Phase, start: int, rows: Sequence[Mapping[str, Any]] = ()
+        self, job: Job, model: TaskModel, phase: Phase, start: int, rows: Sequence[Mapping[str, Any]] = ()
     ) -> None:
         selection: Mapping[str, Any] = job.config.get("selection", {})
         self.model, self._job, self._phase = model, job, phase

@@ -33,7 +33,7 @@ from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import gather, spread, team
 from xstilts.training.loop import Losses, Phase, StepRecord, check_weights, make_optimizer, train
 from xstilts.training.mixture import Mixture, language_probabilities
-from xstilts.training.model import HeadSpec, Model, decay, narrow, restore_heads
+from xstilts.training.model import HeadSpec, TaskModel, decay, narrow, restore_heads
 from xstilts.training.plan import Plan, Source
 
 _SAVE, _LEAVE = 1, 2
@@ -88,7 +88,7 @@ def _run(job: Job, seed: int, again: bool) -> None:
     for features in judged:
         backbone.check_length(features.longest, "validation data: a text")
     specs = [HeadSpec(part.task, part.type, part.labels) for part in mixture.parts]
-    model = Model(backbone, specs, options.head_dropout, seed)
+    model = TaskModel(backbone, specs, options.head_dropout, seed)
     take_up(job, phase.plan.steps)
     for head in map(model.heads.__getitem__, phase.tasks):
         if isinstance(head, MaskedLMHead):  # a fresh one begins with the frequencies of the tokens that it will see

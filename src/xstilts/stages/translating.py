@@ -23,7 +23,7 @@ from xstilts.stages.translations import words_for
 from xstilts.tasks import TASKS
 from xstilts.tasks.base import task_from_json
 from xstilts.translation.align import Aligner
-from xstilts.translation.carry import Carried, Carrier, Judge
+from xstilts.translation.carry import Carried, Carrier, QualityCheck
 from xstilts.translation.engine import Command, Engine
 from xstilts.translation.given import given
 from xstilts.translation.project import Projector, Translate
@@ -112,14 +112,14 @@ def _carrier(job: Job, folder: Path) -> Carrier:
     if "aligner" in config:
         encoder = load_backbone(settings["aligner"], settings["revision"])
         aligner = Aligner(encoder, machine.device, tokens)
-    judge = Judge(Quality(**config["quality"]), language)
+    judge = QualityCheck(Quality(**config["quality"]), language)
     return Carrier(Projector(language, engine, aligner), judge, config.get("coverage", 0.0))
 
 
 def _from_files(job: Job, sources: Sequence[Example]) -> list[Carried]:
     language, root = job.config["language"], root_of(job.stage.settings, job.inputs)
     holder = replace(task_from_json(job.stage.settings["holder"]), languages=(language,))
-    judge = Judge(Quality(**job.config["quality"]), language)
+    judge = QualityCheck(Quality(**job.config["quality"]), language)
     return given(holder, holder.paths(root, "train", language), language, sources, judge)
 
 

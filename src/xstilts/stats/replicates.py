@@ -13,7 +13,7 @@ from xstilts.stats.series import Noise, Series, added
 from xstilts.stats.table import Examples, Floats, Measured, Run, ScoreTable
 
 
-class Place(NamedTuple):
+class ScorePlace(NamedTuple):
     """One run in one language with one seed; several main values (exact match and F1) are averaged, as in XTREME."""
 
     point: float
@@ -30,7 +30,7 @@ class Replicates:
     """All runs of one task, by run, language and seed."""
 
     task: str
-    places: Mapping[tuple[Run, str, int], Place]
+    places: Mapping[tuple[Run, str, int], ScorePlace]
 
     @cached_property
     def _measured(self) -> Mapping[Run, set[tuple[int, str]]]:
@@ -96,9 +96,9 @@ def replicates(table: ScoreTable, task: str) -> Replicates:
     return Replicates(task, {key: _place(task, rows) for key, rows in places.items()})
 
 
-def _place(task: str, rows: Sequence[Measured]) -> Place:
+def _place(task: str, rows: Sequence[Measured]) -> ScorePlace:
     kept = [row.examples if row.examples is not None and len(row.examples.ids) else None for row in rows]
-    return Place(
+    return ScorePlace(
         point=float(np.mean([row.score.value for row in rows])),
         noise=_mean(None if one is None else {f"{task} {one.group}": influences(one)} for one in kept),
         group="+".join(sorted({one.group for one in kept if one is not None})),

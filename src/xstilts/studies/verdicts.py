@@ -22,7 +22,7 @@ from xstilts.stats.table import Run, ScoreTable
 from xstilts.studies.spec import Bounded, Claim, Contrast
 
 
-class Part(NamedTuple):
+class ContrastPart(NamedTuple):
     """One number of a contrast. `label`: its target, backbone or recipe; empty for the only part."""
 
     label: str
@@ -30,7 +30,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredContrast:
     """A contrast as it was measured.
 
     Attributes:
@@ -44,10 +44,10 @@ class Measured:
         targets: the targets that it is measured on.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[ContrastPart, ...]
     subjects: tuple[Run, ...]
     joint: Joint | None = None
-    pairs: tuple[Part, ...] = ()
+    pairs: tuple[ContrastPart, ...] = ()
     compared: tuple[Run, ...] = ()
     targets: tuple[str, ...] = ()
 
@@ -73,7 +73,7 @@ class Scores:
     random: Mapping[str, str] = field(default_factory=dict)
     _known: dict[str, Replicates] = field(default_factory=dict, repr=False)
 
-    def measure(self, contrast: Contrast) -> Measured:
+    def measure(self, contrast: Contrast) -> MeasuredContrast:
         """A contrast's parts, on each target over the seeds that all of its runs have.
 
         Raises:
@@ -97,7 +97,9 @@ class Scores:
             elif whole.each:
                 of = {"target": "targets", "backbone": "backbones", "recipe": "recipe"}[whole.each]
                 parts = {name: whole.model_copy(update={of: (name,)}) for name in getattr(whole, of)}
-            found = Measured(tuple(Part(label, self._one(one)) for label, one in parts.items()), subjects)
+            found = MeasuredContrast(
+                tuple(ContrastPart(label, self._one(one)) for label, one in parts.items()), subjects
+            )
         return replace(found, compared=compared, targets=(*whole.targets, *whole.versus))
 
     def series(self, runs: Sequence[Run], targets: Sequence[str], scope: str) -> list[Series]:
@@ -133,7 +135,7 @@ class Scores:
             each += [weight / len(own)] * len(own)
         return weighted(self.series(runs, contrast.targets, contrast.scope), each)
 
-    def _joint(self, contrast: Contrast, subjects: tuple[Run, ...]) -> Measured:
+    def _joint(self, contrast: Contrast, subjects: tuple[Run, ...]) -> MeasuredContrast:
         recipes, up, down = (*contrast.recipe, *contrast.against), len(contrast.recipe), len(contrast.against)
         weights = [1 / up] * up + [-1 / down] * down
         runs = [Run(backbone, recipe) for backbone in contrast.backbones for recipe in recipes]
@@ -142,9 +144,9 @@ class Scores:
             raise XstiltsError("a joint test needs targets that were measured at the same seeds")
         gains = {b: weighted([found[Run(b, recipe)] for recipe in recipes], weights) for b in contrast.backbones}
         ordered = sorted(gains, key=lambda name: -float(gains[name].points.mean()))
-        ends = Part(f"{ordered[0]} - {ordered[-1]}", gains[ordered[0]].minus(gains[ordered[-1]]))
-        pairs = tuple(Part(f"{a} - {b}", gains[a].minus(gains[b])) for a, b in combinations(gains, 2))
-        return Measured((ends,), subjects, joint(list(gains.values()), self.options), pairs)
+        ends = ContrastPart(f"{ordered[0]} - {ordered[-1]}", gains[ordered[0]].minus(gains[ordered[-1]]))
+        pairs = tuple(ContrastPart(f"{a} - {b}", gains[a].minus(gains[b])) for a, b in combinations(gains, 2))
+        return MeasuredContrast((ends,), subjects, joint(list(gains.values()), self.options), pairs)
 
     def _correlation(self, contrast: Contrast) -> Series:
         """The correlation over runs at each seed, without the variance of drawing examples."""
@@ -195,7 +197,7 @@ class Verdict:
     p_adjusted: float | None = None
     confidence: float | None = None
     parts: tuple[tuple[str, Estimate], ...] = ()
-    measured: Measured | None = field(default=None, repr=False)
+    measured: MeasuredContrast | None = field(default=None, repr=False)
     reason: str = ""
     notes: tuple[str, ...] = ()
     resolved: float | None = None
@@ -242,7 +244,7 @@ def _word(evidence: Evidence, adjusted: float) -> Word:
     return "fails" if refuted else "holds"
 
 
-def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
+def _weighed(test: Bounded, measured: MeasuredContrast, scores: Scores) -> Evidence:
     """The evidence for a test; gains of three or more backbones are alike if all pairs are within the margin."""
     if measured.joint is None:
         parts = [part.series for part in measured.parts]
@@ -256,7 +258,7 @@ def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
     return Evidence(1.0 if p is None else p, alike.supports, None if confidence is None else 1 - confidence)
 
 
-def _overtaken(test: Bounded, measured: Measured, scores: Scores) -> str:
+def _overtaken(test: Bounded, measured: MeasuredContrast, scores: Scores) -> str:
     """Why a claim decides nothing if a random start is clearly above a backbone on its targets; else empty."""
     for backbone in dict.fromkeys(run.backbone for run in measured.subjects if run.backbone in scores.random):
         control, baseline = scores.random[backbone], scores.recipes[:1]
@@ -275,25 +277,22 @@ def _overtaken(test: Bounded, measured: Measured, scores: Scores) -> str:
     return ""
 
 
-def _flagged(measured: Measured, flags: Sequence[Flag], scores: Scores) -> tuple[tuple[str, ...], str]:
+def _flagged(measured: MeasuredContrast, flags: Sequence[Flag], scores: Scores) -> tuple[tuple[str, ...], str]:
     """Flags of the runs behind a claim on its targets, and the reason if the claim stays undecided."""
     elsewhere = set(scores.targets) - set(measured.targets)
-    own = [
-        flag
-        for flag in flags
-        if flag.run in measured.compared and (flag.kind == "not learned" or flag.task not in elsewhere)
-    ]
+    of_runs = [flag for flag in flags if flag.run in measured.compared]
+    own = [flag for flag in of_runs if flag.kind == "not learned" or flag.task not in elsewhere]
     notes = tuple(dict.fromkeys(f"{flag.run.recipe} with {flag.run.backbone}: {flag.text}" for flag in own))
     unlearned = [flag for flag in own if flag.kind == "not learned" and 2 * len(flag.seeds) >= flag.measured]
     stopping = [flag for flag in unlearned if flag.run in measured.subjects]
     if stopping:
         names = ", ".join(dict.fromkeys(flag.task for flag in stopping))
         return notes, f"an intermediate task that was not learned explains nothing: {names}"
-    found = [spread(part.series, scores.options) for part in measured.parts]
-    if any(one.units == 1 and len(part.series.seeds) > 1 for one, part in zip(found, measured.parts)):
+    series = [part.series for part in measured.parts]
+    found = [spread(one, scores.options) for one in series]
+    if any(one.units == 1 and len(of.seeds) > 1 for one, of in zip(found, series)):
         return notes, "the same models at every seed, so no spread over seeds to judge by"
     if (least := min(one.freedom for one in found) + 1) < FEWEST:
-        series = [part.series for part in measured.parts]
         what = "worlds" if any(one.worlds or scores.options.by_world(one) for one in series) else "seeds"
         return notes, f"too few {what} to say ({least}, of {FEWEST} needed)"
     return notes, ""

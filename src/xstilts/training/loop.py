@@ -22,7 +22,7 @@ from xstilts.task_types.features import Features
 from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import own_part, team, whole
 from xstilts.training.mixture import Part
-from xstilts.training.model import Model, clip_gradients
+from xstilts.training.model import TaskModel, clip_gradients
 from xstilts.training.plan import Plan
 
 
@@ -85,7 +85,7 @@ def make_optimizer(model: torch.nn.Module, config: TrainConfig) -> Optimizer:
 class Losses(nn.Module):
     """Model and phase as one module whose forward is the loss of a micro-batch: DDP and FSDP wrap it."""
 
-    def __init__(self, model: Model, phase: Phase) -> None:
+    def __init__(self, model: TaskModel, phase: Phase) -> None:
         super().__init__()
         self.model = model
         self.phase = phase
@@ -99,7 +99,7 @@ class Losses(nn.Module):
 
 
 def train(
-    model: Model,
+    model: TaskModel,
     phase: Phase,
     optimizer: Optimizer,
     machine: Machine,

@@ -58,7 +58,7 @@ class Heads(nn.Module):
         return head
 
 
-class Model(nn.Module):
+class TaskModel(nn.Module):
     """A backbone with heads by task name."""
 
     def __init__(self, backbone: Backbone, specs: Sequence[HeadSpec], dropout: float, seed: int) -> None:
@@ -78,7 +78,7 @@ class Model(nn.Module):
                 self.heads[spec.task] = spec.task_type.head(backbone, spec.labels, dropout)
 
 
-def save_model_heads(model: Model, directory: Path) -> None:
+def save_model_heads(model: TaskModel, directory: Path) -> None:
     """Save the heads of this phase, and those carried on for later ones."""
     heads = {spec: dict(model.heads[spec.task].state_dict()) for spec in model.specs}
     save_heads({**model.carried, **heads}, directory)
@@ -109,7 +109,7 @@ def saved_heads(directory: Path) -> dict[HeadSpec, dict[str, torch.Tensor]]:
     return heads
 
 
-def restore_heads(model: Model, directory: Path, keep: Mapping[str, Path]) -> dict[str, list[str]]:
+def restore_heads(model: TaskModel, directory: Path, keep: Mapping[str, Path]) -> dict[str, list[str]]:
     """Load heads of earlier phases: pretrained ones always, and those of the tasks in `keep`, each from its folder.
 
     `directory` is that of the previous phase. A pretrained head that this phase does not train is carried on for later
@@ -153,7 +153,7 @@ class _Places:
         return (self.place_V[given[0]], *given[1:])
 
 
-def narrow(model: Model, tokens: np.ndarray) -> Tensor | None:
+def narrow(model: TaskModel, tokens: np.ndarray) -> Tensor | None:
     """Keep only the rows of these tokens in the word embedding, where that gives the same result.
 
     It does if the embedding is trained and only looked up: neither an output layer nor a head of the phase reads it.

@@ -21,7 +21,7 @@ _FEW_WORDS, _FEW_LETTERS = 3, 20
 """Shorter translations are never copies (names are the same in both languages); shorter texts are not identified."""
 
 
-class Judge:
+class QualityCheck:
     """Gives the reason why a translation into a language is left out, or "" to keep it."""
 
     def __init__(self, quality: Quality, language: str) -> None:
@@ -78,7 +78,7 @@ class Carrier:
     """
 
     projector: Projector
-    judge: Judge | None = None
+    judge: QualityCheck | None = None
     coverage: float = 0.6
 
     def __call__(self, examples: Sequence[Example]) -> list[Carried]:

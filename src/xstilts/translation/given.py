@@ -17,7 +17,7 @@ from xstilts.data.examples import Answer, Example, SpanExample, TextExample
 from xstilts.data.readers.common import one_of, tab_rows
 from xstilts.data.readers.pairs import NLI_SPELLINGS
 from xstilts.tasks import Task
-from xstilts.translation.carry import Carried, Judge, example_texts
+from xstilts.translation.carry import Carried, QualityCheck, example_texts
 
 
 class _Given(NamedTuple):
@@ -28,7 +28,9 @@ class _Given(NamedTuple):
     english: Sequence[str] = ()
 
 
-def given(task: Task, paths: Sequence[Path], language: str, sources: Sequence[Example], judge: Judge) -> list[Carried]:
+def given(
+    task: Task, paths: Sequence[Path], language: str, sources: Sequence[Example], judge: QualityCheck
+) -> list[Carried]:
     """The translations in some files, read as `task` says, under the ids of their English examples and in their order.
 
     Raises `DataError` where a file is in no known format, or does not say what its translations translate.

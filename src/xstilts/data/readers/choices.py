@@ -8,7 +8,7 @@ from pathlib import Path
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of, read_text
 from xstilts.data.examples import ChoiceExample
-from xstilts.data.readers.common import Placed, Row, checked, lines_of, records_with, shown
+from xstilts.data.readers.common import FileRow, Placed, checked, lines_of, records_with, shown
 
 COPA_QUESTIONS = {"cause": "What was the cause?", "effect": "What was the effect?"}
 """The wording of XTREME-R's `run_xcopa.py`, English for every language."""
@@ -28,7 +28,7 @@ def hellaswag(path: Path, language: str) -> Placed:
             raise DataError(f"expected six lines per row, found {len(lines) % 6} left over", path, len(lines))
         for start in range(0, len(lines), 6):
             context, label, *four = lines[start : start + 6]
-            place = Row({"label": label}, path, start + 2).index("label", 4)
+            place = FileRow({"label": label}, path, start + 2).index("label", 4)
             yield start + 1, ChoiceExample(str(start // 6 + 1), context, "", tuple(four), place)
         return
     rows, labelled = records_with(path, "label")

@@ -72,7 +72,7 @@ class Ids:
 
 
 @dataclass(frozen=True)
-class Row:
+class FileRow:
     """One record of a file.
 
     Attributes:
@@ -143,16 +143,16 @@ class Row:
             raise self.error(f"'{field}' should be {_KINDS[kind]}, found {type(value).__name__}")
         return value
 
-    def row(self, field: str) -> Row:
+    def row(self, field: str) -> FileRow:
         """A field that must be an object, as a row of its own."""
-        return Row(self.part(field, dict), self.path, self.line)
+        return FileRow(self.part(field, dict), self.path, self.line)
 
-    def rows(self, field: str) -> list[Row]:
+    def rows(self, field: str) -> list[FileRow]:
         """A field that must be a list of objects."""
         entries = self.part(field, list)
         if odd := [entry for entry in entries if not isinstance(entry, dict)]:
             raise self.error(f"'{field}' should hold only objects, found {type(odd[0]).__name__}")
-        return [Row(entry, self.path, self.line) for entry in entries]
+        return [FileRow(entry, self.path, self.line) for entry in entries]
 
     def id(self) -> str:
         """Its `id`, text or a whole number, else its number."""
@@ -201,15 +201,15 @@ def lines_in(path: Path) -> Iterator[str]:
         yield line.removesuffix("\n").removesuffix("\r")
 
 
-def json_rows(path: Path) -> Iterator[Row]:
+def json_rows(path: Path) -> Iterator[FileRow]:
     """The objects of JSON lines."""
     for line, value in read_jsonl(path):
         if not isinstance(value, dict):
             raise DataError(f"expected a JSON object, found {type(value).__name__}", path, line)
-        yield Row(value, path, line)
+        yield FileRow(value, path, line)
 
 
-def records(path: Path) -> Iterator[Row]:
+def records(path: Path) -> Iterator[FileRow]:
     """Rows of a `.jsonl`, a `.csv` (quoted), or any other file: tab-separated, never quoted."""
     kind = kind_of(path)
     if kind == "jsonl":
@@ -223,10 +223,10 @@ def records(path: Path) -> Iterator[Row]:
         # SNLI's and MultiNLI's training text files leave out the empty columns at the end of a row.
         if len(row) > len(header) or (kind == "csv" and len(row) < len(header)):
             raise DataError(f"expected {count(len(header), 'column')} as in the header, found {len(row)}", path, line)
-        yield Row(dict(zip(header, row)), path, line)
+        yield FileRow(dict(zip(header, row)), path, line)
 
 
-def records_with(path: Path, name: str) -> tuple[list[Row], bool]:
+def records_with(path: Path, name: str) -> tuple[list[FileRow], bool]:
     """`records`, and whether they have the field `name`. All rows have it or none does (gold is withheld)."""
     rows = list(records(path))
     first = bool(rows) and name in rows[0].record

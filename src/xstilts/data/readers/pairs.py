@@ -12,7 +12,7 @@ from pathlib import Path
 from xstilts.core.errors import DataError
 from xstilts.core.languages import LANGUAGES, meant
 from xstilts.data.examples import TextExample
-from xstilts.data.readers.common import Placed, Row, checked, csv_cells, lines_of, one_of, records, shown, text_of
+from xstilts.data.readers.common import FileRow, Placed, checked, csv_cells, lines_of, one_of, records, shown, text_of
 
 NLI_LABELS = ("entailment", "neutral", "contradiction")
 PARAPHRASE_LABELS = ("0", "1")
@@ -31,7 +31,7 @@ def _nli(path: Path, language: str) -> Placed:
     annotators; 785 of 550,152 in SNLI's training split) are left out, as in every published result. The id is ANLI's
     `uid`, else XNLI's `pairID`, else the line's number; the first row decides which of these fields there are.
     """
-    first: Row | None = None
+    first: FileRow | None = None
     for row in records(path):
         first = first or row
         if "language" in first.record:

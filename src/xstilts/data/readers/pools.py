@@ -16,7 +16,7 @@ from xstilts.core.decoding import SUFFIXES, find, unpacked_name
 from xstilts.core.errors import DataError
 from xstilts.core.files import Kept
 from xstilts.data.examples import PoolExample
-from xstilts.data.readers.common import Ids, Placed, Row, beside, checked, json_rows, lines_of, shown
+from xstilts.data.readers.common import FileRow, Ids, Placed, beside, checked, json_rows, lines_of, shown
 from xstilts.data.readers.squad import paragraphs
 
 _BRACED = re.compile(r"\{(.*?)\}")
@@ -182,7 +182,7 @@ def mewslix_pairs(path: Path, language: str) -> Placed:
     yield from ((None, entity) for entity in entities.values())
 
 
-def _entity(name: str, row: Row) -> PoolExample:
+def _entity(name: str, row: FileRow) -> PoolExample:
     words = _one_line(row.text("description"))
     if not words:
         raise row.error(f"entity {shown(name)} has no description")
@@ -193,7 +193,7 @@ def _one_line(words: str) -> str:
     return " ".join(words.split())
 
 
-def _span(value: Any, length: int, what: str, row: Row) -> tuple[int, int]:
+def _span(value: Any, length: int, what: str, row: FileRow) -> tuple[int, int]:
     """Begin and end of `{"start": 0, "end": 5}` or `[0, 5]`, within a text of `length`."""
     edges: Any = [value.get("start"), value.get("end")] if isinstance(value, dict) else value
     whole = isinstance(edges, list) and len(edges) == 2 and all(type(edge) is int for edge in edges)
@@ -202,7 +202,7 @@ def _span(value: Any, length: int, what: str, row: Row) -> tuple[int, int]:
     return edges[0], edges[1]
 
 
-def _query(context: Row, mention: Row) -> PoolExample:
+def _query(context: FileRow, mention: FileRow) -> PoolExample:
     found, name, words = mention.part("mention_span", dict), mention.text("example_id"), context.text("text")
     if not words:
         raise context.error("the article has no text: run get-mewsli-x.sh of the release, which fills it in")

@@ -11,7 +11,7 @@ from pathlib import Path
 from xstilts.core.files import read_json
 from xstilts.core.languages import LANGUAGES, meant
 from xstilts.data.examples import Answer, SpanExample
-from xstilts.data.readers.common import Placed, Row, checked, shown
+from xstilts.data.readers.common import FileRow, Placed, checked, shown
 
 
 @checked
@@ -43,10 +43,10 @@ def tydiqa(path: Path, language: str) -> Placed:
         yield None, question if count[question.id] == 1 else replace(question, id=again)
 
 
-def paragraphs(path: Path) -> Iterator[tuple[Row, list[SpanExample]]]:
+def paragraphs(path: Path) -> Iterator[tuple[FileRow, list[SpanExample]]]:
     """Paragraphs as the file has them, each with its questions. Raises as `squad` does."""
     withheld: bool | None = None
-    document = Row({"the file": read_json(path)}, path, None).row("the file")
+    document = FileRow({"the file": read_json(path)}, path, None).row("the file")
     for paragraph in (paragraph for article in document.rows("data") for paragraph in article.rows("paragraphs")):
         passage = paragraph.text("context")
         questions = []
@@ -60,7 +60,7 @@ def paragraphs(path: Path) -> Iterator[tuple[Row, list[SpanExample]]]:
         yield paragraph, questions
 
 
-def _gold(question: Row, passage: str, who: str) -> tuple[Answer, ...] | None:
+def _gold(question: FileRow, passage: str, who: str) -> tuple[Answer, ...] | None:
     impossible = question.record.get("is_impossible", "not said")
     if not isinstance(impossible, bool) and impossible != "not said":
         raise question.error(f"{who}: 'is_impossible' should be true or false")

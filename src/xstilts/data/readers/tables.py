@@ -9,7 +9,7 @@ from pathlib import Path
 from xstilts.core.errors import DataError, count
 from xstilts.core.json_text import rows
 from xstilts.core.languages import instead, meant
-from xstilts.data.readers.common import Record, Row, shown
+from xstilts.data.readers.common import FileRow, Record, shown
 from xstilts.data.readers.dialects import TableFile, is_empty, table_of
 from xstilts.data.readers.labels import looks
 
@@ -46,7 +46,7 @@ class Header:
         return found
 
 
-def table_rows(path: Path, header: Header, language: str) -> Iterator[Row]:
+def table_rows(path: Path, header: Header, language: str) -> Iterator[FileRow]:
     """The rows of one table in one language; a table without `language` column has one language.
 
     The column may spell the language in any way (`zh_TW`, `deu`). Rows of other languages are left out;
@@ -93,12 +93,12 @@ def listed(said: Counter[str]) -> str:
     return ", ".join(f"'{one}' ({number}{hints.get(one, '')})" for one, number in said.most_common(8)) + more
 
 
-def _said(row: Row) -> str:
+def _said(row: FileRow) -> str:
     """The language of a row as the table spells it; may be empty."""
     return "" if row.value("language") is None else row.text("language").strip()
 
 
-def _rows(path: Path, header: Header) -> Iterator[Row]:
+def _rows(path: Path, header: Header) -> Iterator[FileRow]:
     table = table_of(path, header.quoted, header.separator, header.kind)
     columns: dict[str, str] = {}
     for line, number, record in _records(table):
@@ -108,7 +108,7 @@ def _rows(path: Path, header: Header) -> Iterator[Row]:
             if odd := columns.items() ^ here.items():
                 (field, name), *_ = sorted(odd)
                 raise DataError(f"'{name}' ({field}) is in some rows and not in others", table.path, line)
-        yield Row(record, table.path, line, number, columns)
+        yield FileRow(record, table.path, line, number, columns)
 
 
 def _records(table: TableFile) -> Iterator[tuple[int, int, Record]]:

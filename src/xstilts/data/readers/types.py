@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, ConfigDict, TypeAdapter
 from xstilts.core.errors import DataError
 from xstilts.core.registry import Registry
 from xstilts.data import examples as ex
-from xstilts.data.readers.common import Row, one_of, shown
+from xstilts.data.readers.common import FileRow, one_of, shown
 from xstilts.data.readers.labels import clean
 from xstilts.data.readers.tables import Name, missing
 
@@ -51,7 +51,7 @@ class Gold:
         label = self.clean(raw)
         return one_of(label, self.labels, path, line) if self.labels else label
 
-    def choice(self, row: Row, names: Sequence[str], texts: Sequence[str]) -> int:
+    def choice(self, row: FileRow, names: Sequence[str], texts: Sequence[str]) -> int:
         """Which of the choices is right, from 0: by its name, else by letter or number."""
         label, size = self.clean(_label(row)), len(texts)
         if known := names or self.labels[:size]:
@@ -72,7 +72,7 @@ class Gold:
         self.numbers[int(label)] += self.count_from is None
         return self._certain(int(label) - first, label, row, texts)
 
-    def _certain(self, place: int, label: str, row: Row, texts: Sequence[str]) -> int:
+    def _certain(self, place: int, label: str, row: FileRow, texts: Sequence[str]) -> int:
         """The place that a letter or number gives, unless it is also the text of another choice."""
         others = [number for number, text in enumerate(map(clean, texts)) if number != place and text == label]
         if others and self.count_from is None and clean(texts[place]) != label and isinstance(row.value("label"), str):
@@ -89,21 +89,21 @@ class Gold:
             raise DataError(f"{problem} if the first choice is never right", path)
 
 
-def _label(row: Row) -> str:
+def _label(row: FileRow) -> str:
     value = row.value("label")
     if value is None or value != value or (isinstance(value, str) and not clean(value)):
         raise row.error(f"'{row.column('label')}' is empty: leave out rows without gold")
     return row.name("label")
 
 
-def make_text(row: Row, gold: Gold | None) -> ex.Example:
+def make_text(row: FileRow, gold: Gold | None) -> ex.Example:
     """A text or a pair of texts, and its label."""
     pair = row.text("pair") if "pair" in row.columns else None
     label = gold.label(_label(row), row.path, row.line) if gold else None
     return ex.TextExample(row.id(), row.text("text"), pair, label)
 
 
-def make_choice(row: Row, gold: Gold | None) -> ex.Example:
+def make_choice(row: FileRow, gold: Gold | None) -> ex.Example:
     """A context, a question and choices, of which one is right."""
     choices, names = _choices(row)
     if len(choices) < 2 or not all(map(str.strip, choices)):
@@ -115,7 +115,7 @@ def make_choice(row: Row, gold: Gold | None) -> ex.Example:
     return ex.ChoiceExample(row.id(), context, question, choices, label)
 
 
-def _choices(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _choices(row: FileRow) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The choices, and their names in the row itself: `{text: [...], label: [...]}` or `[{text, label}, ...]`."""
     if several := [field for field in row.columns if re.fullmatch("choices[0-9]+", field)]:
         while len(several) > 2 and not str(row.value(several[-1]) or "").strip():  # fewer choices than columns
@@ -132,10 +132,10 @@ def _choices(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
     called = tuple(clean(str(name)) for name in names)
     if len(set(called)) < len(called):
         raise row.error(f"two choices have the same label: {', '.join(called)[:60]}")
-    return Row({"choices": texts}, row.path, row.line).texts("choices"), called
+    return FileRow({"choices": texts}, row.path, row.line).texts("choices"), called
 
 
-def make_span(row: Row, gold: Gold | None) -> ex.Example:
+def make_span(row: FileRow, gold: Gold | None) -> ex.Example:
     """A question and a passage, with the answers in it."""
     passage = row.text("passage")
     answers = tuple(_answer(row, text, start, passage) for text, start in _answers(row)) if gold else None
@@ -146,7 +146,7 @@ def make_span(row: Row, gold: Gold | None) -> ex.Example:
     return ex.SpanExample(row.id(), row.text("question"), passage, answers)
 
 
-def _answers(row: Row) -> list[tuple[Any, Any]]:
+def _answers(row: FileRow) -> list[tuple[Any, Any]]:
     """Pairs (text, start): of a list of objects, of an object of two lists, or of two columns, empty for no answer."""
     if "answers" not in row.columns:
         if not {"answer", "answer_start"} <= row.columns.keys():
@@ -167,7 +167,7 @@ def _answers(row: Row) -> list[tuple[Any, Any]]:
     raise row.error("answers should be a list of {text, start}")
 
 
-def _answer(row: Row, text: Any, start: Any, passage: str) -> ex.Answer:
+def _answer(row: FileRow, text: Any, start: Any, passage: str) -> ex.Answer:
     """An answer that is at its place, in code points."""
     if isinstance(start, str) and start.isascii() and start.isdigit() and len(start) < 10:
         start = int(start)
@@ -182,7 +182,7 @@ def _answer(row: Row, text: Any, start: Any, passage: str) -> ex.Answer:
     return ex.Answer(text, start)
 
 
-def make_words(row: Row, gold: Gold | None) -> ex.Example:
+def make_words(row: FileRow, gold: Gold | None) -> ex.Example:
     """A sentence of words with a tag each."""
     words = row.texts("words")
     tags = tuple(gold.label(tag, row.path, row.line) for tag in row.texts("tags")) if gold else None
@@ -195,7 +195,7 @@ def make_words(row: Row, gold: Gold | None) -> ex.Example:
     return ex.TaggedExample(row.id(), words, tags)
 
 
-def make_parallel(row: Row, gold: Gold | None) -> ex.Example:
+def make_parallel(row: FileRow, gold: Gold | None) -> ex.Example:
     """A sentence and its translation."""
     source, target = row.text("source"), row.text("target")
     if not source.strip() or not target.strip():
@@ -203,7 +203,7 @@ def make_parallel(row: Row, gold: Gold | None) -> ex.Example:
     return ex.ParallelExample(row.id(), source, target)
 
 
-def make_raw(row: Row, gold: Gold | None) -> ex.Example | None:
+def make_raw(row: FileRow, gold: Gold | None) -> ex.Example | None:
     """A line of raw text; none if it is blank."""
     text = row.text("text")
     return ex.PlainText(row.id(), text) if text.strip() else None
@@ -234,7 +234,7 @@ class Type:
     fields: Mapping[str, tuple[Name, ...]] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     make: Annotated[
-        Callable[[Row, Gold | None], ex.Example | None] | None, BeforeValidator(lambda name: globals()[name])
+        Callable[[FileRow, Gold | None], ex.Example | None] | None, BeforeValidator(lambda name: globals()[name])
     ] = None
     rules: int = 1
     encoding: int = 1
