@@ -35,6 +35,8 @@ GLOBAL_RANDOM: dict[str, str] = {
     "training/loop.py": "fused attention kernels draw from torch's generator: seeded anew for every step",
 }
 
+CLASSES = {"Run": "what `xstilts.run` returns; in tables of scores, a backbone with a recipe"}
+
 TORCH_FREE = ["core", "data", "metrics", "stats", "graph", "microworld", "tasks", "studies", "reports", "sources"]
 TORCH_FREE += ["evaluation", "cli"]
 """Packages that are imported without torch. All but the last are import-linter's, too: they never reach it."""
@@ -119,7 +121,7 @@ def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
 
 def test_a_class_name_means_one_thing() -> None:
     names = Counter(node.name for path in FILES for node in parse(path).body if isinstance(node, ast.ClassDef))
-    assert [name for name, number in names.items() if number > 1] == []
+    assert_only({name: number for name, number in names.items() if number > 1}, CLASSES)
 
 
 def test_nothing_is_printed() -> None:

@@ -135,13 +135,9 @@ def _gold_labels(files: ScoredFiles) -> list[Entry]:
     first = "" if _is_own(files) else forms.lines_of(files.gold)[0].value.strip()
     if first in files.task.labels or re.fullmatch("[0-9A-E]", first):  # a file of labels alone
         found = _numbered(files.gold) if choices else forms.labels(files.gold)
-        if (
-            not choices
-            or len(found) <= checks.ENOUGH_ROWS
-            or not all(re.fullmatch("[1-9]", one.value) for one in found)
-        ):
-            return found
-        raise DataError("no choice is 0: choices are counted from 0, except in .lst files", files.gold)
+        if choices and len(found) > checks.ENOUGH_ROWS and all(re.fullmatch("[1-9]", one.value) for one in found):
+            raise DataError("no choice is 0: choices are counted from 0, except in .lst files", files.gold)
+        return found
     items = _read(files)
     return [item._replace(value=str(item.value)) if choices and item.value is not None else item for item in items]
 
@@ -239,8 +235,7 @@ def match_numbers(files: ScoredFiles) -> Matched:
             raise DataError(f"{shown(odd.value)} is not an id in {files.gold}", files.predictions, odd.line)
         return by_id(files, ids, answers, None)
     if files.task.read is not tatoeba:
-        needed = 'give JSON lines, {"id": line, "prediction": line}'
-        raise DataError(f"numbers have no fixed order in {files.task.name}: {needed}", files.predictions)
+        raise DataError(f"numbers have no fixed order in {files.task.name}: give JSON lines", files.predictions)
     order = sorted(range(len(examples)), key=lambda number: examples[number].target.strip())
     return _indices(files, [Entry(None, number) for number in order])._replace(note=" | English sorted, as XTREME")
 
@@ -269,9 +264,7 @@ def match_rankings(files: ScoredFiles) -> Matched:
     else:
         called = files.gold.name.partition(".")[0]
         if files.task.name == "lareqa" and called != files.language:
-            raise DataError(
-                f"expected the name {files.language}.json, as in the release: ids begin with it", files.gold
-            )
+            raise DataError(f"expected the name {files.language}.json, as in the release", files.gold)
         examples = [one for one in _examples(files) if isinstance(one, PoolExample)]
         golds = {one.id: list(one.gold or ()) for one in examples if one.query}
         known = {one.id for one in examples if not one.query}
