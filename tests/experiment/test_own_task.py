@@ -210,8 +210,8 @@ MISTAKES = [
     (
         "    labels: [b, a]\n    languages: [en, de]\n",
         "    languages: [de]\n",
-        6,
-        "give `labels`: without English training files",
+        11,
+        "tasks.mine: add en, the language of the training file, or give `labels`",
     ),
 ]
 

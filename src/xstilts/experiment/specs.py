@@ -213,8 +213,10 @@ class OwnTask(Strict):
             raise mistake(what, "count_from")
         if self.spans and (problem := not_spans(self.labels or ())):
             raise mistake(problem, "labels")
-        if self.finds_labels and ("train" not in self.files or "en" not in (self.languages or ("en",))):
+        if self.finds_labels and "train" not in self.files:
             raise mistake("give `labels`: without English training files they cannot be found")
+        if self.finds_labels and "en" not in (self.languages or ("en",)):
+            raise mistake("add en, the language of the training file, or give `labels`", "languages")
         if self.measured != "train" and len(self.spoken) > 1 and not self.by_language(self.measured):
             problem = f"one {self.measured} file for {len(self.spoken)} languages: put {{language}} into its name"
             remedy = "name the column that says the language (`columns: {language: NAME}`)"
