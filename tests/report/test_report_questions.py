@@ -72,8 +72,12 @@ def test_a_recipe_chosen_on_validation_data_is_judged_on_test_data_beside_the_be
     one, two = found.tables[0].rows
     assert [one.cells[0].text, one.cells[3].text] == ["[b]", "[a]"]
     assert [two.cells[0].text, two.cells[3].text] == ["[a]", "[a]"]
-    assert "the recipes of 2 targets gain +2." in found.sentence
+    assert "Recipes chosen on validation data in en gain +2." in found.sentence
+    assert "on the mean of 2 targets" in found.sentence
     assert "they would seem to gain +4.5: 2.2 points more" in found.sentence
+    even = {place: 72.0 if place[1] == "[a]" else value for place, value in validation.items()}
+    tied = made(replace(KNOWN, validation=even))
+    assert choice(tied, tied.sections[0]).tables[0].rows[0].cells[0].detail == "tied with [b]"
     del validation["small", "[a]", "t1", 1], validation["small", "[b]", "t1", 1], validation["small", "[]", "t1", 1]
     analysis = made(replace(KNOWN, validation=validation))
     assert [row.label for row in choice(analysis, analysis.sections[0]).tables[0].rows] == ["t2"]

@@ -34,7 +34,9 @@ def choice(analysis: Analysis, section: Section) -> AnsweredQuestion | None:
         parts.append(gain)
         most.append(float(found[best][1].points.mean()))
         one = difference(estimate(gain, analysis.options))
-        cells = (Cell(picked.recipe), Cell(points(score)), one, Cell(best.recipe), Cell(signed(most[-1])))
+        tied = [run.recipe for run in found if run != picked and found[run][0] == score]
+        name = Cell(picked.recipe, f"tied with {', '.join(tied)}" if tied else "")
+        cells = (name, Cell(points(score)), one, Cell(best.recipe), Cell(signed(most[-1])))
         rows.append(Row(target, cells))
     if not parts:
         return None
@@ -47,10 +49,9 @@ def choice(analysis: Analysis, section: Section) -> AnsweredQuestion | None:
     )
     head = (Column("target"), *(Column(name, words=name in (names[0], names[3])) for name in names))
     return AnsweredQuestion(
-        f"{analysis.name(section.backbone)}Chosen on validation data in {about.source}, the recipes of "
-        f"{count(len(rows), 'target')} gain {signed(whole.value)} points {interval(whole)} on average. If they "
-        "were selected by the test scores themselves, they would seem to gain "
-        f"{signed(mean(most))}: {points(hope)} points more.",
+        f"{analysis.name(section.backbone)}Recipes chosen on validation data in {about.source} gain "
+        f"{signed(whole.value)} points {interval(whole)} on the mean of {count(len(rows), 'target')}. Chosen by the test "
+        f"scores themselves, they would seem to gain {signed(mean(most))}: {points(hope)} points more.",
         (Table(f"choice {section.backbone}", caption, head, tuple(rows)),),
     )
 
