@@ -119,11 +119,11 @@ from torch.distributed.distributed_c10d import _set_pg_timeout
 from xstilts.training.distributed import assembled, team
 with assembled("cpu"):
     _set_pg_timeout(timedelta(seconds=1))
-    if team().leads:
+    if team().is_main:
         time.sleep(3)
     sys.stdout.write(str(team().leading(team().rank + 7)))
     try:
-        if team().leads:
+        if team().is_main:
             time.sleep(3)
         team().sum(torch.zeros(()))
     except RuntimeError as error:

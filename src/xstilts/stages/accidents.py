@@ -50,14 +50,14 @@ def restarts(job: Job) -> int:
     return sum("seed" in row for row in accidents(job))
 
 
-def take_up(job: Job, steps: int) -> None:
+def prepare_resume(job: Job, steps: int) -> None:
     """Leave in a train stage's folder only what the run continues from.
 
     Checkpoints and snapshots get their names when they are complete, and a checkpoint has their SHA-256. If they have
     changed since (a disk error, an edited folder), they are computed again, and a line reports it. All ranks call it;
     the others wait for the leading one.
     """
-    if team().leads:
+    if team().is_main:
         start, damaged = sift_checkpoints(job.directory)
         kept = (*KEPT, *PLACES, "snapshots") if start else KEPT
         for path in job.directory.iterdir():

@@ -100,7 +100,7 @@ class Log:
         now, done, loss = time.monotonic(), record.step + 1, round(float(record.loss), 6)
         speed = round(self._tokens / max(now - self.told, 1e-9), 1)
         self.told, self._tokens = now, 0
-        if team().leads:
+        if team().is_main:
             message = f"step {done} of {self.steps}, {record.task} loss {loss:.3f}, {speed:,.0f} tokens/s"
             values = {"step": done, "steps": self.steps, "task": record.task, "tokens_per_second": speed}
             values |= {"loss": loss} if math.isfinite(loss) else {}  # JSON has no NaN
@@ -108,7 +108,7 @@ class Log:
         return speed
 
     def write(self) -> None:
-        if team().leads:
+        if team().is_main:
             write_jsonl(self.job.directory / "log.jsonl", self.rows)
 
     def notes(self) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class Tracker:
     """
 
     def __init__(self, job: Job, rows: Iterable[Mapping[str, Any]]) -> None:
-        self._job, self._name, self._problem = job, job.machine.track if team().leads else "", ""
+        self._job, self._name, self._problem = job, job.machine.track if team().is_main else "", ""
         self._queue: SimpleQueue[Mapping[str, Any] | bool] = SimpleQueue()  # steps, then whether the stage is finished
         for row in rows:
             self._queue.put(row)

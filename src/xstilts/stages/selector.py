@@ -55,14 +55,14 @@ class Selector:
             return False
         if self.by == "average":
             weights = trained_weights(self.model)
-            if team().leads:  # the sum is in float32 and on disk: memory holds no snapshot between two of them
+            if team().is_main:  # the sum is in float32 and on disk: memory holds no snapshot between two of them
                 total = {name: value.float() for name, value in weights.items()}
                 if self.snapshots.current is not None:
                     total = {name: value + total[name] for name, value in self.snapshots.weights().items()}
                 self.snapshots.keep(done, total)
             return False
         stop = False
-        if team().leads:
+        if team().is_main:
             self._evaluate(done)
             if self._best is self.rows[-1]:
                 self.snapshots.keep(done, trained_weights(self.model))

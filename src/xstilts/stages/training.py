@@ -21,7 +21,7 @@ from xstilts.core.seeds import derive_seed
 from xstilts.core.stopping import stop_requests
 from xstilts.graph.environment import FILE as ENVIRONMENT
 from xstilts.graph.job import Job
-from xstilts.stages.accidents import ACCIDENTS, MEMORY, accidents, collapsed, note, restarts, take_up
+from xstilts.stages.accidents import ACCIDENTS, MEMORY, accidents, collapsed, note, prepare_resume, restarts
 from xstilts.stages.log import Log
 from xstilts.stages.models import open_for_training, save_trained
 from xstilts.stages.selector import Selector
@@ -57,7 +57,7 @@ def run_train(job: Job) -> None:
     """
     allowed = job.config["train"].get("restarts", 0)
     while True:
-        failed, seed = team().leading(restarts(job) if team().leads else 0), job.config["seed"]
+        failed, seed = team().leading(restarts(job) if team().is_main else 0), job.config["seed"]
         seed = derive_seed(seed, "restart", failed) if failed else seed
         try:
             _run(job, seed, failed < allowed)
@@ -70,7 +70,7 @@ def run_train(job: Job) -> None:
                 raise
             kind, why = error.kind, error.problem
         gc.collect()  # the model of the run that failed
-        if team().leads:
+        if team().is_main:
             drop_checkpoint(job.directory)  # first: its seed is given up here
             line = f"{kind}: {why}; starting again with another seed ({failed + 1} of {allowed})"
             note(job, line, what=kind, seed=seed, why=why)
@@ -89,7 +89,7 @@ def _run(job: Job, seed: int, again: bool) -> None:
         backbone.check_length(features.longest, "validation data: a text")
     specs = [HeadSpec(part.task, part.type, part.labels) for part in mixture.parts]
     model = TaskModel(backbone, specs, options.head_dropout, seed)
-    take_up(job, phase.plan.steps)
+    prepare_resume(job, phase.plan.steps)
     for head in map(model.heads.__getitem__, phase.tasks):
         if isinstance(head, MaskedLMHead):  # a fresh one begins with the frequencies of the tokens that it will see
             sharing = zip(phase.tasks, phase.features, strict=True)
@@ -110,7 +110,7 @@ def _run(job: Job, seed: int, again: bool) -> None:
     done = _follow(records, log, selector, partial(save_checkpoint, job.directory, model, optimizer))
     gather(model)
     problems: dict[str, str] = {}
-    if team().leads:
+    if team().is_main:
         log.write()
         selected = selector.finish(done)
         trained = [task for task in heads["fresh"] if any(True for _ in model.heads[task].parameters())]
@@ -118,7 +118,7 @@ def _run(job: Job, seed: int, again: bool) -> None:
     why = "; ".join(f"{task}: {problem}" for task, problem in problems.items())
     if team().leading(bool(problems) and again):
         raise FailedRun(why, "collapsed")
-    if not team().leads:
+    if not team().is_main:
         return
     if problems:
         job.report({"message": f"collapsed: {why}; kept, and flagged in the report"})
@@ -158,9 +158,9 @@ def _follow(records: Iterable[StepRecord], log: Log, selector: Selector, save: C
                 check_weights(selector.model, record)
                 began = time.monotonic()
                 log.write()
-                beside = selector.snapshots.digests() if team().leads else {}
+                beside = selector.snapshots.digests() if team().is_main else {}
                 save(done, {**log.notes(), "evaluations": selector.rows}, beside)
-                if team().leads:
+                if team().is_main:
                     selector.snapshots.checkpointed()
                 saved = time.monotonic()
                 took = saved - began
@@ -188,7 +188,7 @@ def depends_on(machine: Machine, uncontrolled: bool, tried: Collection[int] = ()
 
 
 def _tell_dependence(job: Job, uncontrolled: bool) -> None:
-    if team().leads:
+    if team().is_main:
         short = [row for row in accidents(job) if row["what"] == MEMORY]
         if said := depends_on(job.machine, uncontrolled, {row[name] for row in short for name in ("tokens", "now")}):
             write_json(job.directory / ENVIRONMENT, {"depends_on": said})

@@ -46,12 +46,12 @@ def save_checkpoint(
     that must agree with it, such as counts for the log; `beside`: other files in `directory` with their SHA-256.
     """
     scratch = directory / "checkpoint.new"
-    if team().leads:
+    if team().is_main:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
     team().leading(step)  # the other ranks wait for the folder
     files = _write(scratch, model, optimizer)
-    if not team().leads:
+    if not team().is_main:
         return
     files |= {f"../{name}": digest for name, digest in (beside or {}).items()}
     record = {"step": step, "notes": dict(notes or {}), "files": files}
@@ -79,7 +79,7 @@ def _write(folder: Path, model: nn.Module, optimizer: Optimizer) -> dict[str, st
         state_dict_saver.save({**weights, **moments}, storage_writer=writer, process_group=team().words)
         written = list(folder.glob(f"shard-{team().rank + 1:05d}-*"))
         assert written, f"no file of rank {team().rank} in {folder}"
-    elif team().leads:
+    elif team().is_main:
         written = [folder / WEIGHTS, folder / MOMENTS]
         for path, tensors in zip(written, (weights, moments), strict=True):
             save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, path)
@@ -156,7 +156,7 @@ def trained_weights(model: nn.Module) -> dict[str, torch.Tensor]:
     found = {}
     for name, value in _trained(model).items():
         full = whole(value.detach())
-        if team().leads:
+        if team().is_main:
             found[name] = full.cpu().contiguous()
     return found
 

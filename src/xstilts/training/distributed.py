@@ -46,7 +46,7 @@ class Team:
     words: dist.ProcessGroup | None = None
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process is the one that writes and reports."""
         return self.rank == 0
 
@@ -165,6 +165,6 @@ def gather(model: nn.Module) -> None:
                 continue
             if id(parameter) not in done:
                 full = whole(parameter.detach())
-                kept = full.cpu() if team().leads else full.new_empty(0)
+                kept = full.cpu() if team().is_main else full.new_empty(0)
                 done[id(parameter)] = nn.Parameter(kept, parameter.requires_grad)
             parameters[name] = done[id(parameter)]
