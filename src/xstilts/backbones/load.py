@@ -89,7 +89,7 @@ NOT_FIELDS = ("model_type", "transformers_version", "architectures", "dtype", "_
 
 @dataclass(frozen=True)
 class Weights:
-    """How weights are held in memory.
+    """The format of weights in memory.
 
     Attributes:
         dtype: `float32`, `bfloat16`, or `auto`: as saved.
@@ -168,7 +168,7 @@ def auto_class(config: Any, output: Output) -> Any:
 
 
 def _checked(backbone: Backbone, output: Output) -> Backbone:
-    """The same backbone. Raises `BackboneError` if it fails the packing check, or cannot write text."""
+    """Return the backbone. Raises `BackboneError` if it fails the packing check, or cannot write text."""
     check_packing(backbone)
     if output == "text":
         if not (backbone.decoder or backbone.config.is_encoder_decoder):

@@ -200,7 +200,7 @@ def passed_over(root: Root, patterns: Iterable[str]) -> dict[str, str]:
 
 
 def _no_language(name: str, pattern: str) -> str:
-    """What a name has in the place of the language and is no code; empty if the pattern begins with its field."""
+    """The part of a name in the place of the language that is no code; empty if the pattern begins with its field."""
     before, *behind = _FIELD.split(pattern)[::2]
     if not before or len(behind) != 1 or "*" in pattern:
         return ""
@@ -254,7 +254,7 @@ def _code_in(form: str, field: str) -> str | None:
 
 
 def _missing(root: Path, patterns: Sequence[str], code: str) -> str:
-    """What was looked for, and the nearest thing that exists."""
+    """The error for a missing file: the patterns, and the nearest thing that exists."""
     if not root.is_dir():
         return "the data folder does not exist"
     fields = {part: _field(part) for pattern in patterns for part in pattern.split(" + ")}

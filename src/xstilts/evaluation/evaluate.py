@@ -151,7 +151,7 @@ def signature(asked: Evaluation, script: str, n: int, variant: str) -> str:
 
 
 def _reading(asked: Evaluation) -> list[str]:
-    """How retrieval read sentences: every choice, also where it is the protocol's."""
+    """The retrieval settings in full, defaults included."""
     said = dict(note.split("=", 1) for note in asked.notes)
     usual = {"pooling": "mean", "special_tokens": "true", "similarity": "cosine"}
     if said.get("pooling", "mean") != "mean":

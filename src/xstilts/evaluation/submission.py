@@ -65,7 +65,7 @@ class SubmissionFile(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Its path in the folder."""
+        """Path of the file in the folder."""
         return f"{self.task}/test-{self.language}.{self.form.ending}"
 
 

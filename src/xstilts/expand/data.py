@@ -123,7 +123,7 @@ class DataFiles:
         return Translator(name, spec, aligner, holders)
 
     def source(self, replicate: Replicate, *tasks: Task) -> DataSource:
-        """Where the files of tasks are; the domain of a microworld is a world of its own."""
+        """The source of the tasks' files. Each domain of a microworld is a world of its own."""
         if replicate.world is not None:
             domain = any(task.name.startswith(DOMAIN) for task in tasks)
             return DataSource(world=describe.world(replicate.world, "domain")) if domain else replicate.data

@@ -208,7 +208,7 @@ class _Trained(NamedTuple):
 
 
 def _examples(parts: Sequence[_Trained]) -> int:
-    """How many examples a phase trains on, counted to `ENOUGH`; `ENOUGH` for raw text and pairs."""
+    """The number of examples that a phase trains on, at most `ENOUGH`; `ENOUGH` for raw text and pairs."""
     if not all(part.scored for part in parts):
         return ENOUGH
     try:

@@ -127,7 +127,7 @@ class Experiment(Strict):
                 language(code)
 
     def _check_target(self, spec: TargetSpec) -> None:
-        """There must be training data, and a head trained on it must fit the target."""
+        """Check that the target has training data, and that a head trained on it fits the target."""
         target, name = self.task(spec.task), spec.task
         source = self.task(spec.train_on or target.train_on or name)
         said = [key for key in ("train", "train_on", "train_languages") if getattr(spec, key)]

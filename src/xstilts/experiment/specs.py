@@ -234,7 +234,7 @@ class OwnTask(Strict):
 
     @property
     def spoken(self) -> tuple[str, ...]:
-        """Its languages; by default all if the measured files are by language, else English."""
+        """The task's languages; by default all if the measured files are by language, else English."""
         usual = tuple(LANGUAGES) if self.by_language(self.measured) else ("en",)
         return usual if self.languages is None else self.languages
 

@@ -83,7 +83,7 @@ def merged(settings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def notes(environment: Mapping[str, Any]) -> tuple[str, ...]:
-    """Its part of a score's signature: `depends on micro_batch_tokens=512`."""
+    """The notes for a score's signature: `depends on micro_batch_tokens=512`."""
     return tuple(f"depends on {name}={_words(value)}" for name, value in environment.get(DEPENDS, {}).items())
 
 

@@ -19,7 +19,7 @@ from xstilts.graph.store import Store
 
 
 def execute_shared(targets: Iterable[Stage], work: Work, workers: Workers, remote: Remote) -> Iterator[Event]:
-    """As `execute`, but what the remote has is fetched, and what it lacks is pushed.
+    """Like `execute`; fetches stages that the remote has, and pushes those that it lacks.
 
     Only this process, the driver, uses the remote. A stage is pushed while others are computed; its `Done` or `Cached`
     comes after the push. If the push fails the event is `Failed`, though the store keeps the stage. Raises `StoreError`

@@ -15,7 +15,7 @@ NAMES = (
 
 
 def folder(world: int, name: str) -> Path:
-    """Where an encoder is, if it is there."""
+    """The folder of an encoder if it exists."""
     return Path(__file__).parent / "encoders" / f"world-{world}" / name
 
 

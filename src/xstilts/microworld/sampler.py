@@ -1,4 +1,4 @@
-"""What happens in one world: who does what and where, drawn with fixed preferences.
+"""Events of one world: who does what and where, drawn with fixed preferences.
 
 Frequencies of words are Zipf-like in an order drawn per world, and a fifth of all pairs (verb and object, verb and
 place, noun and adjective, topic and name ...) are five times as likely. These preferences are the same in all

@@ -50,7 +50,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class WorldSize:
-    """How much of everything.
+    """Sizes of a world.
 
     Attributes:
         documents, validation_documents: raw text, per language; each language has its own documents.

@@ -82,7 +82,7 @@ def tokens_in(prepared: Stage, store: Store | None) -> np.ndarray | None:
 
 
 def read_over(kind: str, labels: int) -> tuple[float, tuple[str, ...]]:
-    """How often prediction of a type reads its data, and a note on what is not counted."""
+    """The number of passes over the data that prediction of a type needs, and a note on what is not counted."""
     written = kind in ("span_qa_text", "tagging_text")
     note = ("time to generate answers token by token is not included",) if written else ()
     return TYPES.get(kind).usual.passes or float(max(1, labels)), note

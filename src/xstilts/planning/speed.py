@@ -61,7 +61,7 @@ def timed(
 
 
 def _together(records: Sequence[Record]) -> float:
-    """How many stages ran at a time, on average while any ran."""
+    """The average number of stages that ran at a time, while any ran."""
     spans = sorted((datetime.fromisoformat(one.started), datetime.fromisoformat(one.finished)) for one in records)
     covered, end = 0.0, spans[0][0]
     for began, finished in spans:

@@ -115,7 +115,7 @@ class About:
         return (kind or control) if alone or owner in (beside, control) else f"{kind} of {self.backbone(owner).label}"
 
     def completed(self, table: ScoreTable) -> Self:
-        """With everything that was measured but not mentioned appended: no score is dropped silently."""
+        """Append everything that was measured but not mentioned: no score is dropped silently."""
         main = [run for run in table.runs() if run.backbone not in self.controls]
         backbones = [one for one in self.backbones if one.key not in self.controls]
         return replace(

@@ -29,7 +29,7 @@ MEAN = ""
 
 
 class Place(NamedTuple):
-    """Where an estimate belongs: a run against its baseline, on a target, in a scope or language."""
+    """The place of an estimate: a run against its baseline, on a target, in a scope or language."""
 
     run: Run
     baseline: Run
@@ -254,7 +254,7 @@ def _means(bare: Analysis, compared: Mapping[Place, Finding]) -> Iterator[tuple[
 
 
 def _estimated(bare: Analysis, compared: Mapping[Place, Finding]) -> dict[Place, Finding]:
-    """With estimates, whose p is corrected over the cells of the table that shows them."""
+    """Add estimates, whose p is corrected over the cells of the table that shows them."""
     series = {place: one.change for place, one in compared.items() if one.change is not None}
     gains: dict[Place, Estimate] = {}
     for scope in (*SCOPES, TRANSFER):

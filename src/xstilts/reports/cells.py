@@ -108,6 +108,6 @@ def difference(one: Estimate, caveat: str = "") -> Cell:
 
 
 def signs(found: Iterable[Estimate]) -> tuple[int, int, int]:
-    """How many differences are clear gains, clear losses and undecided."""
+    """The numbers of clear gains, clear losses and undecided differences."""
     each = [one.clear * (1 if one.value > 0 else -1) for one in found]
     return each.count(1), each.count(-1), each.count(0)

@@ -111,7 +111,7 @@ def _checked(abouts: Sequence[About]) -> list[str]:
 
 
 def _renamed(side: Side) -> Side:
-    """The same with the experiment's name before that of each backbone."""
+    """Put the experiment's name before that of each backbone."""
     about, name = side.about, side.about.experiment
 
     def of(text: str) -> str:

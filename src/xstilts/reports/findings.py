@@ -79,7 +79,7 @@ def findings(analysis: Analysis) -> list[str]:
 
 
 def flagged(analysis: Analysis, kind: str) -> int:
-    """How many runs carry a kind of flag."""
+    """The number of runs with a kind of flag."""
     return sum(len(flag.seeds) for flag in analysis.flags if flag.kind == kind)
 
 

@@ -71,7 +71,7 @@ def plain(text: str) -> str:
 
 
 def pipes(text: str) -> str:
-    """With pipes that end no cell."""
+    """Escape pipes, which would end a cell."""
     return re.sub(r"(?<!\\)(\\*)\|", r"\1\1\\|", text)
 
 
@@ -83,7 +83,7 @@ def coded(text: str) -> str:
 
 
 def without_tags(page: str) -> str:
-    """The same Markdown with tags escaped: our pages use no HTML, so anything like a tag is part of a name."""
+    """Escape tags: our pages use no HTML, so anything like a tag is part of a name."""
     ends = [0, *(end for found in _CODE.finditer(page) for end in found.span()), len(page)]
     parts = [page[begin:end] for begin, end in pairwise(ends)]
     return "".join(re.sub(r"<(?=[A-Za-z/!?])", "&lt;", part) if i % 2 == 0 else part for i, part in enumerate(parts))

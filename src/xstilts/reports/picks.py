@@ -50,8 +50,8 @@ def choice(analysis: Analysis, section: Section) -> AnsweredQuestion | None:
     head = (Column("target"), *(Column(name, words=name in (names[0], names[3])) for name in names))
     return AnsweredQuestion(
         f"{analysis.name(section.backbone)}Recipes chosen on validation data in {about.source} gain "
-        f"{signed(whole.value)} points {interval(whole)} on the mean of {count(len(rows), 'target')}. Chosen by the test "
-        f"scores themselves, they would seem to gain {signed(mean(most))}: {points(hope)} points more.",
+        f"{signed(whole.value)} points {interval(whole)} on the mean of {count(len(rows), 'target')}. Chosen by the "
+        f"test scores themselves, they would seem to gain {signed(mean(most))}: {points(hope)} points more.",
         (Table(f"choice {section.backbone}", caption, head, tuple(rows)),),
     )
 

@@ -39,7 +39,7 @@ class Read(NamedTuple):
 
     @property
     def paths(self) -> list[Path]:
-        """Its files. Raises `DataError` where they are missing."""
+        """The files that are read. Raises `DataError` where they are missing."""
         return self.task.paths(self.roots, self.split, self.language)
 
 
@@ -271,7 +271,7 @@ def unread(experiment: Experiment, grid: Grid) -> Iterator[str]:
 
 
 def spelled(experiment: Experiment, files: Iterable[tuple[str, str, Path]]) -> Iterator[str]:
-    """How a column of own files spells languages, and rows that are left out.
+    """Notes on the spelling of languages in a column of own files, and on rows that are left out.
 
     Args:
         files: task, language in which it is read, file.

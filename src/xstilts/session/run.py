@@ -30,7 +30,7 @@ TRACES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 @dataclass
 class Result:
-    """How a run ended.
+    """The outcome of a run.
 
     Attributes:
         counts: number of stages that ended as done, cached, failed, skipped.

@@ -57,7 +57,7 @@ def load_lock(root: Path) -> Lock:
 
 @dataclass(frozen=True)
 class Request:
-    """What to fetch, and from where.
+    """Files to fetch, with their address.
 
     Attributes:
         languages: only these (files for all languages always); empty: all.

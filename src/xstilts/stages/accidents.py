@@ -46,7 +46,7 @@ def accidents(job: Job) -> list[dict[str, Any]]:
 
 
 def restarts(job: Job) -> int:
-    """How many seeds the stage has given up."""
+    """The number of seeds that the stage has given up."""
     return sum("seed" in row for row in accidents(job))
 
 

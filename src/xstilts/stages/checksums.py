@@ -1,4 +1,4 @@
-"""How a key names data and models: by checksums of their files, or by a hub name and revision.
+"""Data and models in keys: checksums of their files, or a hub name and revision.
 
 A file whose size, times of change (in nanoseconds) and inode are as before is not read again.
 """

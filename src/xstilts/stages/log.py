@@ -112,7 +112,7 @@ class Log:
             write_jsonl(self.job.directory / "log.jsonl", self.rows)
 
     def notes(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state that a checkpoint keeps."""
         return {"totals": self.totals, "log": self.rows, "ends": self.ends.rows()}
 
 

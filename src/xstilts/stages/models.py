@@ -181,7 +181,7 @@ def source_of(directory: Path) -> tuple[str, str | None]:
 
 
 def held_weights(directory: Path) -> Weights:
-    """How a stage held its weights in training."""
+    """The format in which a stage held its weights in training."""
     return Weights(**read_json(directory / "about.json").get("weights", {}))
 
 

@@ -1,4 +1,4 @@
-"""What stages read of official files, and how many rows that is. No torch."""
+"""The official files that stages read, and their rows. No torch."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from xstilts.translation.spec import SOURCE
 
 
 def root_of(settings: Mapping[str, Any], inputs: Mapping[str, Path] | None = None, world: str = "world") -> Root:
-    """Where a stage's files are: in its input `world` if it has one, else in the data folders of its settings."""
+    """The folder of a stage's files: its input `world` if it has one, else the data folders of its settings."""
     return (inputs or {}).get(world) or tuple(map(Path, settings["roots"]))
 
 
@@ -100,7 +100,7 @@ def rows_of(prepared: Stage, most: int | None = None) -> tuple[dict[str, int], s
 
 
 def rows_before_limit(prepared: Stage, languages: Sequence[str], most: int | None) -> tuple[dict[str, int], str]:
-    """As `rows_of`, before limit and holdout."""
+    """Rows as in `rows_of`, before limit and holdout are applied."""
     name, split, settings = prepared.config["task"], split_of(prepared.config), prepared.settings
     if settings.get("roots") is None:
         return dict.fromkeys(languages, _world_rows(name, split)), ""

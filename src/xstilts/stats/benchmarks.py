@@ -30,7 +30,7 @@ class TaskMean:
 
     @property
     def value(self) -> float | None:
-        """Its value in the benchmark's mean, 0-100."""
+        """The task's value in the benchmark's mean, 0-100."""
         return mean(self.values.values()) if self.values else None
 
     @property

@@ -113,7 +113,7 @@ def power(noise: Noise) -> float:
 
 
 class Spread(NamedTuple):
-    """How certain the mean of a series is.
+    """Mean of a series with its variance and degrees of freedom.
 
     Attributes:
         units: replicates: worlds if seeds share one, else seeds; one if all seeds have the same model.

@@ -96,7 +96,7 @@ class VectorType(TaskType):
         return self.with_tokenizer(backbone.tokenizer)
 
     def with_tokenizer(self, tokenizer: Any) -> Self:
-        """The same type with the ids of special tokens, if its vectors leave them out."""
+        """A copy of the type with the ids of special tokens, if its vectors leave them out."""
         return self if self.special_tokens else replace(self, frame=Coder(tokenizer).frame_ids)
 
     def encode(self, examples: Sequence[Any], coder: Coder, limits: Encoding, labels: Labels) -> Features:

@@ -216,7 +216,7 @@ def form_of(task: Task) -> dict[str, Any]:
 
 
 def task_to_json(task: Task, languages: Sequence[str]) -> dict[str, Any]:
-    """How a task's files are found and read in some languages."""
+    """The description of a task, restricted to some languages, as JSON."""
     files = {split: list(patterns) for split, patterns in task.files.items()}
     return {"name": task.name, "files": files, "languages": list(languages), **form_of(task)}
 

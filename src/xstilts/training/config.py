@@ -86,7 +86,7 @@ class TrainConfig(Strict):
 
     @property
     def held(self) -> dict[str, Any]:
-        """How frozen weights under adapters are held (`Weights`): no more digits than the products they enter."""
+        """Format of frozen weights under adapters (`Weights`): no more precise than the products they enter."""
         return {"dtype": "bfloat16" if self.precision == "bf16" else "float32", "quantize": self.quantize}
 
     def rate(self, step: int, steps: int) -> float:

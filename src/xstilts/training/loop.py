@@ -67,7 +67,7 @@ class Phase:
         return tuple(part.task for part in self.parts)
 
     def suited(self, backbone: Backbone) -> Self:
-        """The same phase with task types as this backbone needs them."""
+        """A copy of the phase with task types adapted to this backbone."""
         return replace(self, types=tuple(each.suited(backbone) for each in self.types))
 
 
@@ -162,7 +162,7 @@ def _computed(losses: nn.Module, phase: Phase, step: int, machine: Machine) -> t
 
 
 def _fewer_tokens(phase: Phase, step: int, machine: Machine) -> int:
-    """How many tokens to compute at a time after the present number was too large in this step."""
+    """The number of tokens to compute at a time after the current one was too large in this step."""
     source, rows = phase.plan[step]
     lengths = phase.features[source].lengths[rows]
     if not phase.types[source].splits_batches:

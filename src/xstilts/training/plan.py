@@ -79,7 +79,7 @@ class Plan:
 
     @cached_property
     def _ordinals(self) -> Array:
-        """How many earlier steps had the same source, [steps]."""
+        """For each step, the number of earlier steps with the same source, [steps]."""
         return _earlier(self.sequence)
 
     def __getitem__(self, step: int) -> Step:
@@ -137,7 +137,7 @@ class Plan:
 
 
 def _earlier(values: Array) -> Array:
-    """How many earlier places have the same value."""
+    """For each place, the number of earlier places with the same value."""
     ordinals = np.zeros(len(values), dtype=np.int64)
     for value in np.unique(values):
         own = values == value

@@ -128,7 +128,7 @@ class ColumnReader:
         return cls(**told)
 
     def dialect(self, path: Path) -> str:
-        """How a table is written, as far as its name does not say it: `semicolons, UTF-16`; may be empty."""
+        """The format of a table beyond what its name says: `semicolons, UTF-16`; may be empty."""
         return dialect_of(path, self.quoted, self.separator) if self._is_table(path) else ""
 
     def _is_table(self, path: Path) -> bool:

@@ -155,7 +155,7 @@ class FileRow:
         return [FileRow(entry, self.path, self.line) for entry in entries]
 
     def id(self) -> str:
-        """Its `id`, text or a whole number, else its number."""
+        """The row's `id` (text or a whole number), else its number."""
         return self.name("id") if "id" in self.columns else str(self.number)
 
     def name(self, field: str) -> str:

@@ -59,7 +59,7 @@ def table_rows(path: Path, header: Header, language: str) -> Iterator[FileRow]:
 
 
 def spellings(path: Path, header: Header) -> Counter[str]:
-    """How often a table's `language` column has each value; empty without the column."""
+    """Counts of the values in a table's `language` column; empty without the column."""
     return Counter(_said(row) for row in _rows(path, header) if "language" in row.columns)
 
 
