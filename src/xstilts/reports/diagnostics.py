@@ -68,7 +68,7 @@ Parts = Callable[[str, Collection[Run]], Iterable[BucketScores]]
 
 
 def diagnose(analysis: Analysis, parts: Parts) -> Analysis:
-    """Return the analysis with scores and gains in each bucket: the mean over zero-shot languages, then each language."""
+    """Add scores and gains in each bucket: the mean over zero-shot languages, then each language."""
     places = product(analysis.sections, analysis.about.targets)
     return replace(analysis, buckets=tuple(one for at in places for one in _of_target(analysis, *at, parts)))
 

@@ -38,7 +38,7 @@ class LayerSpec(Strict):
 
 
 class RetrievalSpec(Strict):
-    """The settings that turn a sentence into a vector. Defaults are those of the checkpoint's authors, else of XTREME."""
+    """How to turn a sentence into a vector. Defaults are those of the checkpoint's authors, else of XTREME."""
 
     pooling: Pooling | None = Field(
         default=None, description="mean over all tokens, or the first or the last token; else the checkpoint's, or mean"
@@ -121,7 +121,7 @@ def _config_of(source: str | None, architecture: str | None, fields: Mapping[str
 
 
 def retrieval_of(source: str | None, asked: RetrievalSpec) -> dict[str, Any]:
-    """The retrieval settings: those asked for, else those of the checkpoint's authors. Values equal to the protocol's are left out.
+    """The retrieval settings: those asked for, else the checkpoint's. Values equal to the protocol's are left out.
 
     Raises:
         ConfigError: `special_tokens: false`, but the vector is the state of one token.

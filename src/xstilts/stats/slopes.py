@@ -34,7 +34,7 @@ def slopes(
 
 
 def _slope(x: Sequence[float], languages: Sequence[Series], options: Replication) -> Estimate | None:
-    """The slope, with a p for corrections. It has fewer degrees of freedom, which is conservative far out in the tails."""
+    """The slope, with a p for corrections: its fewer degrees of freedom are conservative in the tails."""
     if len(languages) < FEWEST or len(set(x)) < 2:
         return None
     weights, centred = np.array(slope_weights(x)), np.asarray(x) - np.mean(x)
