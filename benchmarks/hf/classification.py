@@ -12,7 +12,8 @@ def main() -> None:
     tokenizer, rows = script.tokenizer, script.rows
     model = script.model(AutoModelForSequenceClassification, script.labels if script.given.train_file else ())
     texts = ([row["text"] for row in rows], *([[row["pair"] for row in rows]] if rows[0]["pair"] is not None else []))
-    coded = tokenizer(*texts, truncation=True, max_length=script.given.max_length)
+    given = script.given
+    coded = tokenizer(*texts, truncation=True, max_length=given.max_length, padding=given.padding)
     features = [{name: coded[name][i] for name in coded} for i in range(len(rows))]
     if script.given.train_file:
         for feature, row in zip(features, rows, strict=True):

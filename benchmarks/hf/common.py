@@ -25,6 +25,12 @@ class Arguments:
     test_file: str | None = field(default=None, metadata={"help": "JSON lines to predict"})
     max_length: int = field(default=128, metadata={"help": "tokens at which texts are cut"})
     doc_stride: int = field(default=128, metadata={"help": "tokens that two windows share"})
+    pad_to_max_length: bool = field(default=False, metadata={"help": "pad every text, as the examples do by default"})
+
+    @property
+    def padding(self) -> str | bool:
+        """Of the tokenizer; False: the collator pads each batch."""
+        return "max_length" if self.pad_to_max_length else False
 
 
 @dataclass

@@ -25,6 +25,7 @@ def main() -> None:
         truncation="only_second",
         max_length=given.max_length,
         stride=given.doc_stride,
+        padding=given.padding,
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
     )
