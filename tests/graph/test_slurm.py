@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.tiny_run import scores
+from cli.tiny_run import EXPERIMENT, scores
 from graph.slurm import Slurm as Cluster
-from graph.toy import RUNNER, TESTS, grid, is_free, messages, named, stage, value
+from graph.toy import RUNNER, TESTS, grid, is_free, messages, named, run_local, stage, value, values
 from processes import wait_for
 from xstilts.core.errors import ConfigError, StageError
 from xstilts.graph.events import Done, Event, Started
@@ -21,7 +21,7 @@ from xstilts.graph.execute import execute
 from xstilts.graph.perform import Work
 from xstilts.graph.places import Needs, Slurm
 from xstilts.graph.pool import Pool
-from xstilts.graph.stage import Stage, to_rows
+from xstilts.graph.stage import Stage, graph, to_rows
 from xstilts.graph.store import Store
 
 
@@ -35,6 +35,15 @@ def cluster(slurm: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 
 def slow() -> list[Stage]:
     return [stage(str(n), sleep=1.0, says="SLURMD_NODENAME") for n in range(8)]
+
+
+def assert_undisturbed(store: Store, stages: list[Stage], folder: Path) -> None:
+    """All files are those of an undisturbed run on this machine."""
+    other = Store(folder / "undisturbed")
+    list(run_local(stages, other, RUNNER, {}, 0, threads=1))
+    for one in graph(stages):
+        for file in ("value.json", "parts.txt"):
+            assert (store.directory(one) / file).read_bytes() == (other.directory(one) / file).read_bytes(), one
 
 
 def drive(cluster: Cluster, store: Store, stages: list[Stage], *, count: int = 4, options: str = "") -> Iterator[Event]:
@@ -51,21 +60,47 @@ def test_a_node_is_killed(cluster: Cluster, store: Store) -> None:
             cluster.kill_node("n1")
     assert len(named(events, Done)) == 8
     assert any(line.startswith("lost its worker (srun ended with") for line in messages(events))
+    assert values(store, stages) == [1] * 8
     nodes = [(store.directory(one) / "says.txt").read_text() for one in stages]
     assert "n2" in nodes
     cluster.revive_node("n1")
 
 
-def test_the_driver_is_killed(cluster: Cluster, store: Store) -> None:
-    stages = [stage(str(n), sleep=600) for n in range(2)]
+def test_the_driver_is_killed_and_started_again(cluster: Cluster, store: Store, tmp_path: Path) -> None:
+    stages = [*grid(), *(stage(f"slow {n}", sleep=4, parts=8) for n in range(2))]
     command = [sys.executable, "-m", "graph.driver", "slurm", str(store.root), json.dumps(to_rows(stages))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout is not None
-        assert sorted(driver.stdout.readline() for _ in range(4))[-1].startswith("Started")
+        while not driver.stdout.readline().startswith("Started slow"):
+            pass
         driver.kill()
     wait_for(lambda: not cluster.jobs(), 10)
     for one in stages:
         wait_for(lambda one=one: is_free(store, one))
+    list(drive(cluster, store, stages, count=2))
+    assert_undisturbed(store, stages, tmp_path)
+
+
+def test_a_cancelled_job_leaves_nothing_running_and_is_submitted_again(
+    cluster: Cluster, store: Store, tmp_path: Path
+) -> None:
+    stages = [*grid(), stage("slow", sleep=4, parts=8)]
+    (tmp_path / "rows.json").write_text(json.dumps(to_rows(stages)))
+    script, out = tmp_path / "job.sh", tmp_path / "out.txt"
+    command = f'{sys.executable} -m graph.driver slurm {store.root} "$(cat {tmp_path}/rows.json)"'
+    script.write_text(f"#!/bin/bash\nexec {command}\n")
+    words = ["-n2", "--gpus-per-task=1", "--open-mode=append", f"--output={out}", str(script)]
+    job = cluster.say("sbatch", "--parsable", *words).strip()
+    wait_for(lambda: out.exists() and "Started slow" in out.read_text())
+    cluster.say("scancel", job)
+    wait_for(lambda: not cluster.jobs())
+    for one in stages:
+        wait_for(lambda one=one: is_free(store, one))
+    assert not store.has(stages[-1])
+    cluster.say("sbatch", "--parsable", *words)
+    wait_for(lambda: "Done slow" in out.read_text())
+    wait_for(lambda: not cluster.jobs())
+    assert_undisturbed(store, stages, tmp_path)
 
 
 def test_a_job_is_requeued(cluster: Cluster, store: Store, tmp_path: Path) -> None:
@@ -111,14 +146,32 @@ def test_the_words_before_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_scores_are_those_of_one_machine(cluster: Cluster, tmp_path: Path) -> None:
-    options = (
-        "--executor",
-        "slurm",
-        "--device",
-        "cpu",
-        "--threads",
-        "1",
-        "--devices",
-        "2",
-    )  # two processes a train stage
-    assert scores(tmp_path, *options) == scores(tmp_path)
+    options = ("--executor", "slurm", "--device", "cpu", "--threads", "1")
+    assert scores(tmp_path, *options, "--devices", "2") == scores(tmp_path)  # two processes a train stage
+
+
+def test_the_template_runs_a_grid_and_resumes_it_after_a_requeue(cluster: Cluster, tmp_path: Path) -> None:
+    expected = scores(tmp_path)  # which writes the experiment and its data
+    bin, store, out = tmp_path / ".venv" / "bin", tmp_path / "store", tmp_path / "out.txt"
+    bin.mkdir(parents=True)
+    (bin / "activate").write_text(f"PATH={bin}:$PATH\n")
+    (bin / "xstilts").write_text(f'#!/bin/bash\nexec {sys.executable} -m xstilts "$@" --threads 1\n')
+    (bin / "xstilts").chmod(0o755)
+    template = (TESTS.parent / "examples" / "slurm.sbatch").read_text(encoding="utf-8")
+    for there, here in (
+        ("--device cuda", "--device cpu"),
+        ("--data /shared/data", f"--data {tmp_path / 'world'}"),
+        ("--store /shared/runs", f"--store {store}"),
+    ):
+        assert there in template
+        template = template.replace(there, here)
+    (tmp_path / "slurm.sbatch").write_text(template)
+    (tmp_path / "tiny.yaml").write_text(EXPERIMENT.format(steps=5), encoding="utf-8")
+    sizes = ["--ntasks=2", "--cpus-per-task=1", "--mem-per-cpu=0", f"--output={out}", f"--chdir={tmp_path}"]
+    job = cluster.say("sbatch", "--parsable", *sizes, str(tmp_path / "slurm.sbatch"), "tiny.yaml").strip()
+    wait_for(lambda: any(store.glob("*/*/DONE")), 120)
+    cluster.say("scontrol", "requeue", job)
+    wait_for(lambda: not cluster.jobs(), 300)
+    assert "Restarts=1" in cluster.say("scontrol", "show", "job", job)
+    assert {path.parent.name: path.read_bytes() for path in store.glob("evaluate/*/scores.jsonl")} == expected
+    assert not any(path for path in store.glob("*/.*") if path.suffix != ".lock"), out.read_text()

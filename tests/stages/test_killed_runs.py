@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
 
@@ -108,3 +108,33 @@ def test_kills_at_random_moments_change_no_bit(grid: Grid, tmp_path: Path) -> No
     assert grid.files(store) == expected, moments
     hidden = [path.name for path in store.glob("*/.*") if path.suffix != ".lock"]
     assert hidden == [], moments
+    if KILLS >= 30:
+        assert {moment.split()[-1] for moment in moments} >= {"start", "prepare", "train", "predict"}, moments
+
+
+def damages(data: bytes, random: Random) -> Iterator[bytes]:
+    """Flipped bits at the beginning, in the middle, at the end and in three other places; a cut."""
+    for at in dict.fromkeys([0, len(data) // 2, len(data) - 1, *random.choices(range(len(data) or 1), k=3)]):
+        if data:
+            yield data[:at] + bytes([data[at] ^ 1 << random.randrange(8)]) + data[at + 1 :]
+    yield data[: random.randrange(len(data))] if data else b"0"
+
+
+def test_a_flipped_bit_or_a_cut_in_any_file_of_a_stage_is_found(grid: Grid, tmp_path: Path) -> None:
+    """Also if size and time of the file stay what they were."""
+    random, cases, root = Random(3), 0, tmp_path / "store"
+    grid.whole(root)
+    for stage in graph(grid.stages):
+        assert Store(root).fault(stage) == ""
+        files = (path for path in Store(root).directory(stage).rglob("*") if path.is_file())
+        for path in sorted(path for path in files if path.name != "log.txt"):  # the only one without a checksum
+            data, times = path.read_bytes(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+            for damaged in damages(data, random):
+                path.write_bytes(damaged)
+                os.utime(path, ns=times)
+                assert "damaged" in Store(root).fault(stage), path
+                cases += 1
+            path.write_bytes(data)
+            os.utime(path, ns=times)
+        assert Store(root).fault(stage) == ""
+    assert cases > 200
