@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Spent, answer, cores, module, peak_bytes, processor, spend
-from benchmarks.tables import Table, markdown, plain, write_section
+from benchmarks.tables import Table, goal, markdown, plain, write_section
 from xstilts.core.files import write_json, write_jsonl
 from xstilts.core.machine import Machine
 from xstilts.core.scores import Score
@@ -40,6 +40,8 @@ from xstilts.session.loading import load
 EXAMPLES = 100
 """A language."""
 WITHOUT = "ccg"
+GOALS = {"plan": 2.0, "again": 3.0, "stage": 20.0}
+"""Seconds of wall time, and milliseconds a stage, for a grid of about 1,000 cells: the default."""
 VERBS = {"plan": "plan, nothing finished", "run": "run, all finished, with report", "again": "the same again"}
 
 
@@ -87,8 +89,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         _child(given.child)
         return
     columns = [measure(seeds, given.workers) for seeds in given.seeds]
-    heading = ["", *(f"{column['cells']:,} cells, {column['stages']:,} stages" for column in columns)]
-    table: Table = (heading, [[name, *(column["told"][name] for column in columns)] for name in columns[0]["told"]])
+    heading = [
+        "",
+        *(f"{column['cells']:,} cells, {column['stages']:,} stages" for column in columns),
+        "goal, 1,000 cells",
+    ]
+    judged = min(columns, key=lambda column: abs(column["cells"] - 1000))["goals"]
+    rows = [[name, *(column["told"][name] for column in columns), judged.get(name, "")] for name in columns[0]["told"]]
+    table: Table = (heading, rows)
     where = f"{processor()}, {cores()} cores, {given.workers} workers."
     print(plain(table), where, sep="\n")
     if given.markdown:
@@ -115,7 +123,9 @@ def measure(seeds: int, workers: int) -> dict[str, Any]:
     peaks = {"plan": plan_peak, "run": peak, "again": again_peak}
     told |= {f"{VERBS[name]}, MB": f"{held / 1e6:.0f}" for name, held in peaks.items()}
     told["a stage that computes nothing, ms"] = f"{filling:.1f}"
-    return {"cells": len(grid.cells), "stages": len(grid.stages), "told": told}
+    goals = {f"{VERBS[name]}, s": goal(seconds[name].wall, GOALS[name], most=True) for name in ("plan", "again")}
+    goals["a stage that computes nothing, ms"] = goal(filling, GOALS["stage"], most=True)
+    return {"cells": len(grid.cells), "stages": len(grid.stages), "told": told, "goals": goals}
 
 
 def _seconds(spent: Spent, start: Spent) -> str:
