@@ -18,7 +18,7 @@ from xstilts.planning.counts import Tuning, counts_of, shape_of, start_of
 from xstilts.planning.devices import Hours
 from xstilts.stages.describe import lineage
 from xstilts.stages.models import COPIED_BYTES
-from xstilts.stages.predicting import AT_ONCE
+from xstilts.stages.predicting import AT_ONCE, AT_ONCE_ON_CPU
 from xstilts.task_types import TASK_TYPES
 from xstilts.training.checkpoint import moments
 from xstilts.training.config import TrainConfig
@@ -203,6 +203,7 @@ class Planner:
     def _predict(self, stage: Stage, plan: StagePlan) -> StagePlan:
         kind, precision = stage.config["type"], stage.config["precision"]
         data, at_once = self._amount(stage.inputs["data"]), max(self.hardware.use.micro_batch_tokens, AT_ONCE)
+        at_once = at_once if self.hardware.device.is_gpu else AT_ONCE_ON_CPU
         passes, note = read_over(kind, len(stage.config["labels"]))
         cost = self._reading(stage, data, precision, at_once, passes, TASK_TYPES.get(kind).all_layers)
         # One line per example; retrieval writes one per layer, raw and centred.
