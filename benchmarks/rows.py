@@ -28,7 +28,8 @@ def write_rows(
     name, split, limit = asked
     task = experiment.task(name)
     holdout = experiment.tasks[name].holdout if name in experiment.tasks else 0
-    config = {"split": split, "holdout": holdout, "limit": limit, "sampled": "by id"}  # as prepare stages
+    sampled = {"sampled": "by id"} if limit else {}  # as prepare stages
+    config = {"split": split, "holdout": holdout, "limit": limit, **sampled}
     files = {}
     for language in languages or task.available((data,), split):
         files[language] = folder / f"{name}.{split}.{language}.jsonl"
