@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # `benchmarks` is a folder o
 
 from benchmarks.loop import Loop
 from benchmarks.measure import Spent
+from benchmarks.rows import write_rows
 
 from benchmarks import data, lengths, study
 
@@ -46,6 +47,17 @@ def test_the_calls_of_a_loop_are_counted(loop: Loop) -> None:
     assert loop.bytes_kept == 100 * 46
     assert loop.shared == Spent(46 * 10.0 + 120 * 4.0, 46 * 20.0 + 120 * 6.0)
     assert loop.separate == Spent(80 * 10.0 + 120 * 4.0, 80 * 20.0 + 120 * 6.0)
+
+
+def test_the_scripts_get_all_rows_but_those_held_out_or_a_sample(tmp_path: Path) -> None:
+    experiment = study.write_experiment(tmp_path / "study.yaml", tmp_path, 1.0)
+    for folder in ("snli", "mnli"):
+        rows = [{"gold_label": "neutral", "sentence1": f"{folder} {i}", "sentence2": "b"} for i in range(300)]
+        (tmp_path / folder).mkdir()
+        write_jsonl(tmp_path / folder / "train.jsonl", rows)
+    for limit, number in ((0, 600 - study.HOLDOUT), (7, 7)):
+        (file,) = write_rows(experiment, tmp_path, tmp_path, ("nli", "train", limit), ["en"]).values()
+        assert len(file.read_text().splitlines()) == number
 
 
 def test_one_start_a_cell_saves_the_others(loop: Loop) -> None:
