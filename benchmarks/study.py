@@ -205,7 +205,7 @@ def body(whole: Whole, given: argparse.Namespace, shown: Callable[[Table], str],
         f"CPU-seconds of the loop that uses intermediate models again against ours: x{ratio:.2f} "
         f"(goal {goal(ratio, GOAL)}; estimated).",
         "The last row's saving is what packing, the active vocabulary, one sweep over all languages and data prepared "
-        "once bring together; the first table of Training divides it (`padded`, `all rows`).",
+        "once bring together; a table of Training with `--parts` divides it (`padded`, `all rows`).",
         shown(parts(whole)),
         "The loop's scores and ours, same cells, in points: " + loop.agreement,
     ]
