@@ -47,7 +47,7 @@ def test_the_page_has_its_chapters(pages: dict[str, Path], name: str) -> None:
 
 def test_files_and_checksums_are_listed_in_the_page_and_sizes_only_beside_it(pages: dict[str, Path]) -> None:
     html = pages["experiment"].read_text(encoding="utf-8")
-    assert "<summary>Files and checksums</summary>" in html
+    assert "<summary>Files and checksums (20 digits of SHA-256)</summary>" in html
     assert f"{INPUT['sha256_20']}  {INPUT['file']}" in html
     found = ET.fromstring((pages["study"].parent / "sizes.svg").read_text(encoding="utf-8"))
     texts = [one.text for one in found.iter("{http://www.w3.org/2000/svg}text")]
