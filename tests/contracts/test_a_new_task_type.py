@@ -24,6 +24,7 @@ fields = { text = ["text"], label = ["label"] }
 make = "make_text"
 metrics = ["accuracy"]
 labels = "classes"
+answers = "text-classification"
 score = "match_labels"
 """
 CLASS = '''
@@ -43,7 +44,8 @@ class Toy(TaskType):
         builder = FeaturesBuilder()
         for example, ids in zip(examples, coder.pieces([example.text for example in examples]), strict=True):
             index = builder.record(id=example.id, gold=example.label)
-            builder.add(index, [coder.one(ids, limits.max_length)], label=labels.index(example.label))
+            label = -1 if example.label is None else labels.index(example.label)  # `xstilts predict` has no gold
+            builder.add(index, [coder.one(ids, limits.max_length)], label=label)
         return builder.build()
 
     def head(self, backbone, labels, dropout):
@@ -127,9 +129,14 @@ def test_it_is_shown(tree: Path) -> None:
     assert "accuracy" in shown
 
 
-def test_it_is_read_prepared_trained_and_evaluated(tree: Path) -> None:
+def test_it_is_read_prepared_trained_evaluated_predicted_and_scored(tree: Path) -> None:
     where = ("--data", str(tree), "--store", str(tree / "store"))
     xstilts_of(tree, "run", "toy.yaml", *where, "--workers", "0")
     rows = json.loads(xstilts_of(tree, "scores", "toy.yaml", *where[2:], "--json"))
     assert {(row["task"], row["language"], row["n"]) for row in rows} == {("weather", code, 8) for code in WORDS}
     assert all(row["value"] > row["majority"] for row in rows)
+    (stage,) = [path.parents[1].name for path in (tree / "store").glob("predict/*/predictions/de.jsonl")]
+    xstilts_of(tree, "predict", stage, "--store", "store", "--input", "test.de.jsonl", "--to", "out.jsonl")
+    files = ("--language", "de", "--gold", "test.de.jsonl", "--predictions", "out.jsonl")
+    (scored,) = json.loads(xstilts_of(tree, "score", "weather", "--experiment", "toy.yaml", *files, "--json"))
+    assert (scored["value"], scored["n"]) == next((row["value"], row["n"]) for row in rows if row["language"] == "de")
