@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from xstilts.cli.progress import Clock, follow
-from xstilts.graph.events import Cached, Done, Event, Progress, Started
+from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
 from xstilts.graph.stage import Stage
 
 
@@ -38,6 +38,15 @@ def test_a_log_tells_once_a_minute_how_far_a_long_stage_is(capsys: pytest.Captur
         "[1/2, 35 s left] train a long one: of no known length",
         "[2/2] train a long one (150.0 s)",
     ]
+
+
+def test_a_log_names_a_failure_once_however_many_stages_it_stops(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = Stage("prepare", 1, {}, {}, "data")
+    later = [Stage("train", 1, {"n": n}, {"data": bad}, f"model {n}") for n in range(3)]
+    follow([Started(bad), Failed(bad, "no label"), *(Skipped(one, bad) for one in later)], [bad, *later], "log")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("] FAILED prepare data: no label")
+    assert second.endswith("] skipping all stages that need prepare data")
 
 
 MESSAGES = (

@@ -232,11 +232,15 @@ def test_a_cause_is_told_once_with_all_that_it_stops(tmp_path: Path) -> None:
     result = Result()
     for event in (Failed(bad, "a.csv:3: no label"), Failed(other, "a.csv:3: no label"), Failed(apart, "b.csv: empty")):
         result.add(event)
+    for n, loss in enumerate(("2.83", "2.81")):
+        problem = f"the loss is nan at step 1 (the last finite loss was {loss}): lower the learning rate"
+        result.add(Failed(Stage("train", 1, {"seed": n}, {}, f"run {n}"), problem))
     for stage in later:
         result.add(Skipped(stage, bad))
     assert result.causes == [
         "prepare data 0: a.csv:3: no label; and 1 more of its kind; and 7 stages that need it",
         "prepare data 2: b.csv: empty",
+        f"train run 0: {problem.replace('2.81', '2.83')}; and 1 more of its kind",
     ]
 
 

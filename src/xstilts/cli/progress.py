@@ -137,10 +137,18 @@ def follow(
 
 
 def _plain(event: Event, told: dict[Stage, float], times: Clock) -> str:
-    """The line for a stage that ended or has a message, or whose last line, in `told`, is long ago; else empty."""
+    """The line for a stage that ended or has a message, or whose last line, in `told`, is long ago; else empty.
+
+    Stages that are skipped have one line for each failure.
+    """
     now = times.now()
-    if isinstance(event, Done | Failed | Skipped):
+    if isinstance(event, Failed):
+        told.pop(event.stage, None)
+    if isinstance(event, Done | Failed):
         return str(event)
+    if isinstance(event, Skipped):
+        first, told[event.because] = event.because not in told, now
+        return f"skipping all stages that need {event.because}" if first else ""
     if isinstance(event, Started):
         told[event.stage] = now
     elif isinstance(event, Step) and event.fraction is None:

@@ -1,5 +1,6 @@
 """Running an experiment: what is missing is computed, what is finished is kept."""
 
+import re
 import sys
 import time
 from collections import Counter
@@ -60,10 +61,10 @@ class Result:
         """A line for each cause of failure: the first stage that failed, and how many more it stops."""
         found: dict[str, list[Failed]] = {}
         for failure in self.failures:
-            found.setdefault(failure.error, []).append(failure)
+            found.setdefault(re.sub(r" \(the last finite loss was [^)]*\)", "", failure.error), []).append(failure)
         lines = []
-        for error, same in found.items():
-            line = f"{same[0].stage}: {error}" + (f" (see {same[0].log})" if same[0].log else "")
+        for same in found.values():
+            line = f"{same[0].stage}: {same[0].error}" + (f" (see {same[0].log})" if same[0].log else "")
             if also := len(same) - 1:
                 line += f"; and {also} more of its kind"
             if needing := sum(one.because in {failure.stage for failure in same} for one in self.skipped):
