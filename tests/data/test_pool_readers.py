@@ -87,6 +87,8 @@ def xquad_r(passage: str, breaks: list[list[int]], *questions: tuple[str, int]) 
 def test_lareqa_wants_the_answers_sentence_of_every_language(tmp_path: Path) -> None:
     (tmp_path / "de.json").write_text(xquad_r("Ja. Nein.", [[0, 3], [4, 9]], ("a", 0), ("b", 5), ("c", 3)))
     (tmp_path / "en.json").write_text(xquad_r("Yes. No.", [[0, 4], [5, 8]], ("a", 1), ("b", 6)))
+    for name in ("de_old.json", "xquad.de.json", "predictions.json"):  # not languages
+        (tmp_path / name).write_text((tmp_path / "de.json").read_text())
     queries, candidates = split(list(pools.lareqa(tmp_path / "de.json", "de")))
     # c's answer begins between two sentences, and is left out as in the official script
     assert [(q.id, q.gold) for q in queries] == [("a_de", ("de_1_0", "en_1_0")), ("b_de", ("de_1_1", "en_1_1"))]

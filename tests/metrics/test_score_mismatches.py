@@ -174,6 +174,7 @@ def test_translations_are_lines_of_the_text(score: Scorer, tmp_path: Path) -> No
         ("fr-1\ten-1\n", r"p: ids of the first column look different from those in .*g: 'fr-1' here, 'de-1' there"),
         ("DE-1\tEN-1\n", r"p: ids of the first column look .*: 'DE-1' here"),
         ("en-1\tde-1\n", r"p: ids of the first column look .*: 'en-1' here, 'de-1' there"),
+        ("source\ttarget\nde-1\ten-1\n", r"p: ids of the first column look .*: 'source' here, 'de-1' there"),
         ("de-1\tEN-1\n", r"p: ids of the second column look .*: 'EN-1' here, 'en-1' there"),
     ],
 )
@@ -244,12 +245,6 @@ def test_counts_of_one_are_singular(score: Scorer) -> None:
 @pytest.mark.parametrize(
     ("task", "language", "names", "note"),
     [
-        (
-            "mlqa",
-            "de",
-            ("test-context-zh-question-zh.json", "p"),
-            r"'test-context-zh-question-zh.json' says zh, not de",
-        ),
         ("xquad", "es", ("xquad.de.json", "p"), r"'xquad.de.json' says de, not es"),
         ("xquad", "es", ("de.json", "p"), r"'de.json' says de, not es"),
         ("xquad", "es", ("g", "out-el.json"), r"'out-el.json' says el, not es"),
@@ -263,6 +258,28 @@ def test_a_file_named_for_another_language_has_a_note(
     signature = score(task, squad(("a", ["oak"])), {"a": "oak"}, language, names).signature
     assert ("note: " in signature) == bool(note)
     assert note in signature
+
+
+def test_passages_in_another_language_than_the_one_given_are_refused(score: Scorer) -> None:
+    names = ("dev-context-de-question-hi.json", "p")
+    with pytest.raises(DataError, match=r"its passages are in 'de', whose rules .*: give --language de"):
+        score("mlqa", squad(("a", ["der Baum"])), {"a": "Baum"}, "hi", names)
+    assert score("mlqa", squad(("a", ["der Baum"])), {"a": "Baum"}, "de", names).value == 100.0
+
+
+def test_one_file_as_gold_and_predictions_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "test.tsv").write_text("neutral\nentailment\n")
+    with pytest.raises(DataError, match=r"test.tsv: is given as gold and as predictions"):
+        score_files("xnli", "de", tmp_path / "test.tsv", tmp_path / "test.tsv")
+
+
+def test_numbers_of_the_english_sentence_of_each_line_are_refused(score: Scorer) -> None:
+    gold = [3, 0, 11, 7, 1, 9, 2, 5, 10, 4, 8, 6]
+    said = sorted(range(12), key=gold.__getitem__)
+    with pytest.raises(
+        DataError, match="the numbers give the English sentence of each line; XTREME wants"
+    ):
+        score("tatoeba", lines(map(str, gold)), lines(map(str, said)))
 
 
 def test_ids_of_another_language_have_a_note(score: Scorer) -> None:

@@ -37,6 +37,15 @@ def choices(labels: list[Any], **columns: Any) -> str:
     return rows(*({"question": f"q{n}", "choices": CHOICES, "label": one, **columns} for n, one in enumerate(labels)))
 
 
+def test_tags_of_conlleval_with_gold_beside_them_are_refused(tmp_path: Path) -> None:
+    """The fourth column of the predictions would be gold."""
+    task = {"type": "tagging", "columns": {"words": 1, "tags": 4}}
+    gold = "w0 NN B-NP B-PER\nw1 NN B-NP I-PER\n\nw0 NN B-NP O\n"
+    with pytest.raises(DataError, match=r"said.txt:1: has 5 columns, gold 4: which one is predicted is not known"):
+        score(tmp_path, task, gold, ["w0 NN B-NP B-PER O", "w1 NN B-NP I-PER O", "", "w0 NN B-NP O O"])
+    assert score(tmp_path, task, gold, gold.splitlines()).value == 100.0
+
+
 @pytest.mark.parametrize(
     "said", [[0, 1, 2, 1], ["A", "b", "C", "B"], ["oak", "ash", "elm", "ash"], [0, "ash", "c", "B"]]
 )

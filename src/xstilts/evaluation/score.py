@@ -8,7 +8,6 @@ scripts give a number. `types.toml` names the function that compares the files o
 
 import re
 from itertools import chain
-from operator import eq
 from pathlib import Path
 
 from xstilts import __version__
@@ -59,7 +58,8 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
     if code not in found.languages and not (found.type == "tagging" and real):
         raise UnknownName(f"language of {found.name}", language, found.languages)
     with held():
-        matched: Matched = globals()[match](files := ScoredFiles(found, code, gold, predictions))
+        checks.check_files(files := ScoredFiles(found, code, gold, predictions))
+        matched: Matched = globals()[match](files)
         variant = forms.variant_of(predictions)
     # The first of several words in a name is not a language (`my-test.tsv`; but `de.json`).
     split = ((path.name, re.split(r"[._-]", unpacked_name(path))) for path in (gold, predictions))
@@ -170,6 +170,7 @@ def _read(files: ScoredFiles) -> list[Entry]:
 
 def match_tags(files: ScoredFiles) -> Matched:
     """One tag per word, sentence by sentence."""
+    checks.check_columns(files)
     golds = _tags(files, files.gold, plain=not _is_own(files))
     predictions = _tags(files, files.predictions, plain=True)
     if len(golds) == len(predictions):
@@ -248,11 +249,7 @@ def _indices(files: ScoredFiles, entries: list[Entry]) -> Matched:
     if beyond := next((item for item in predictions if item.value >= most), None):
         problem = f"candidate {beyond.value} is beyond the last, {most - 1}: XTREME counts candidates from 0"
         raise DataError(problem, files.predictions, beyond.line)
-    lines = "follow the lines of the text; XTREME sorts the English sentences and counts from 0"
-    others = {range(1, size + 1): lines, range(size): lines, tuple(gold + 1 for gold in golds): "count from 1, not 0"}
-    for other, what in others.items():
-        if sum(map(eq, other, said)) > max(sum(map(eq, golds, said)), size // 10 + 3):  # more than chance
-            raise DataError(f"the numbers {what}", files.predictions)
+    checks.check_numbers(files, golds, said)
     return matched
 
 
@@ -290,10 +287,10 @@ def match_pairs(files: ScoredFiles) -> Matched:
         raise DataError("holds no pairs", files.gold)
     said = forms.pairs(files.predictions)
     for column, there, here in zip(("first", "second"), zip(*golds), zip(*said)):
-        forms_there, forms_here = ({re.sub("[0-9]+", "", name) for name in side} for side in (there, here))
-        if not forms_there & forms_here:  # few sentences have gold: the ids may be others
+        known = {re.sub("[0-9]+", "", name) for name in there}  # few sentences have gold: the ids may be others
+        if odd := next((name for name in here if re.sub("[0-9]+", "", name) not in known), None):
             problem = f"ids of the {column} column look different from those in {files.gold}"
-            raise DataError(f"{problem}: {shown(here[0])} here, {shown(there[0])} there", files.predictions)
+            raise DataError(f"{problem}: {shown(odd)} here, {shown(there[0])} there", files.predictions)
     name = golds[0][0]
     note = checks.language_note(files, name, [name.partition("-")[0]])
     return Matched(*group_pairs(golds, said), len(set(golds)), note)

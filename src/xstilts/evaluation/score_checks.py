@@ -7,6 +7,8 @@ or words of other files.
 import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from operator import eq
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import normalize
@@ -43,6 +45,50 @@ class Matched(NamedTuple):
     predictions: Sequence[Any]
     n: int
     note: str = ""
+
+
+def check_files(files: ScoredFiles) -> None:
+    """Refuse one file for both, and gold of MLQA whose name has other passages than those of the language."""
+    with suppress(OSError):
+        if files.gold.samefile(files.predictions):
+            raise DataError("is given as gold and as predictions", files.gold)
+    context = re.search("context-([a-z]{2})-", files.gold.name)
+    if files.task.name == "mlqa" and context and context[1] != files.language:
+        problem = f"its passages are in '{context[1]}', whose rules the official script uses"
+        raise DataError(f"{problem}: give --language {context[1]}", files.gold)
+
+
+def check_columns(files: ScoredFiles) -> None:
+    """Refuse predictions of own tasks in more columns than gold, such as conlleval's with gold and prediction."""
+    if files.task.name in TASKS:
+        return
+    counts = []
+    for path in (files.gold, files.predictions):
+        with suppress(DataError):
+            if is_json_lines(path):
+                return
+            lines = (one for one in forms.plain_lines(path) if one.value.strip() and one.value[0] not in "#-")
+            line, text, _ = next(lines)
+            counts.append((len(text.split("\t") if "\t" in text else text.split()), line))
+    if len(counts) == 2 and counts[1][0] > max(2, counts[0][0]):
+        problem = f"has {counts[1][0]} columns, gold {counts[0][0]}: which one is predicted is not known"
+        raise DataError(f"{problem}; give one word and its tag per line", files.predictions, counts[1][1])
+
+
+def check_numbers(files: ScoredFiles, golds: Sequence[int], said: Sequence[int]) -> None:
+    """Refuse Tatoeba's numbers if they fit gold better when read otherwise."""
+    size = len(golds)
+    lines = "follow the lines of the text; XTREME sorts the English sentences and counts from 0"
+    inverse = tuple(sorted(range(size), key=golds.__getitem__))
+    others = {
+        range(1, size + 1): lines,
+        range(size): lines,
+        tuple(gold + 1 for gold in golds): "count from 1, not 0",
+        inverse: "give the English sentence of each line; XTREME wants the line of each sorted English sentence",
+    }
+    for other, what in others.items():
+        if sum(map(eq, other, said)) > max(sum(map(eq, golds, said)), size // 10 + 3):  # more than chance
+            raise DataError(f"the numbers {what}", files.predictions)
 
 
 def check_gold(files: ScoredFiles, items: Sequence[Entry]) -> None:

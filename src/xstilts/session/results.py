@@ -1,6 +1,7 @@
 """Results of an experiment: scores, gains, the report. Read from finished stages, without data or models."""
 
 import shlex
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -166,12 +167,17 @@ def score(
         gold: official file with the gold answers.
         predictions: file in XTREME's submission format, or JSON lines.
 
+    What the command's signature notes (missing answers, unknown labels, another language) is a warning here.
+
     Raises:
         UnknownName: no such task or language.
         DataError: the files do not fit; with file and line.
     """
     asked = task if experiment is None else opened(experiment).task(task)
-    return {row.metric: row.value for row in score_files(asked, language, Path(gold), Path(predictions))}
+    rows = score_files(asked, language, Path(gold), Path(predictions))
+    if notes := rows[0].signature.split(" | ")[3:-1]:  # after script, file and number of examples
+        warnings.warn(f"{predictions}: {', '.join(notes)}", stacklevel=2)
+    return {row.metric: row.value for row in rows}
 
 
 def named(cell: GridCell, rows: Iterable[Measured]) -> Iterator[Measured]:

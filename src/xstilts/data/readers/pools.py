@@ -15,6 +15,7 @@ from typing import Any
 from xstilts.core.decoding import SUFFIXES, find, unpacked_name
 from xstilts.core.errors import DataError
 from xstilts.core.files import Kept
+from xstilts.core.languages import LANGUAGES
 from xstilts.data.examples import PoolExample
 from xstilts.data.readers.common import FileRow, Ids, Placed, beside, checked, json_rows, lines_of, shown
 from xstilts.data.readers.squad import paragraphs
@@ -85,7 +86,7 @@ def _sentences(path: Path) -> dict[str, str]:
 
 @checked
 def lareqa(path: Path, language: str) -> Placed:
-    """XQuAD-R: the questions of this file; candidates are the sentences of every language's file beside it.
+    """XQuAD-R: the questions of this file; candidates are the sentences of every language's file (`de.json`) beside it.
 
     The right candidates of a question are, in each language, the sentence in which its answer begins. As in the
     official script, a candidate is called `language_paragraph_sentence`, the query `question_language`, and a question
@@ -98,6 +99,8 @@ def lareqa(path: Path, language: str) -> Placed:
     files = {entry.name.rpartition(".")[0]: entry for entry in packed}
     files |= {entry.name: entry for entry in path.parent.glob("*.json")} | {unpacked_name(path): path}
     for name, other in sorted(files.items()):
+        if other != path and name.removesuffix(".json") not in LANGUAGES:  # a copy, or another data set
+            continue
         sentences, questions = _once(other, partial(_xquad_r, code=name.partition(".")[0]))
         candidates += sentences
         for question, words, answer in questions:
