@@ -108,7 +108,9 @@ def test_columns_of_choices_may_be_empty_at_the_end(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.csv:2: label 'D' with 3 choices, A to C"):
         list(reader(path, "en"))
     path.write_text("question,a,b,c,d,key\nq,u,,w,x,A\n")
-    with pytest.raises(DataError, match=r"a\.csv:2: choices should be two or more texts, none of them empty"):
+    with pytest.raises(
+        DataError, match=r"a\.csv:2: choices should be two or more texts; only the last ones may be empty"
+    ):
         list(reader(path, "en"))
     rows = [{"question": "q", "a": "x", "b": "y", "c": "z", "d": None, "key": "C"}]
     assert read(tmp_path, rows, **columns) == [2]

@@ -276,9 +276,7 @@ def test_one_file_as_gold_and_predictions_is_refused(tmp_path: Path) -> None:
 def test_numbers_of_the_english_sentence_of_each_line_are_refused(score: Scorer) -> None:
     gold = [3, 0, 11, 7, 1, 9, 2, 5, 10, 4, 8, 6]
     said = sorted(range(12), key=gold.__getitem__)
-    with pytest.raises(
-        DataError, match="the numbers give the English sentence of each line; XTREME wants"
-    ):
+    with pytest.raises(DataError, match="the numbers give the English sentence of each line; XTREME wants"):
         score("tatoeba", lines(map(str, gold)), lines(map(str, said)))
 
 

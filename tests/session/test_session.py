@@ -115,7 +115,8 @@ def test_check_counts_rows_labels_and_steps(folder: Path) -> None:
     rows = {(one.split, one.language): (one.rows, dict(one.labels)) for one in found.files if one.task == "colours"}
     assert rows["test", "sw"] == (2, {"warm": 1, "cold": 1})
     assert rows["train", "en"] == (16, {"warm": 8, "cold": 8})
-    assert {one.columns for one in found.files} == {"text, label", "text, label; not read: 'note'"}
+    tokenizers = "text; not read: 'label'"  # the column of the raw text that the tokenizer is trained on
+    assert {one.columns for one in found.files} == {"text, label", "text, label; not read: 'note'", tokenizers}
     assert ("validation", "de") not in rows  # files that are not by language are in the source language
     assert [(one.steps, one.batch_size) for one in found.phases] == [(2, 4)]
     assert "colours: no test file for hi (looked for test-{language}.csv); measured in 3 languages" in found.notices

@@ -81,4 +81,4 @@ def test_runs_that_collapsed_or_began_again_are_counted(
     assert flags["restarted"] == flags["collapsed"] == (1, 3)
     assert '<span class="badge">micro_topic restarted (1 of 3 seeds)</span>' in text
     assert "A run that diverged or collapsed was replaced by one with another seed, which biases means upwards." in text
-    assert "1 collapsed to a constant answer, 1 restarted with another seed. None was dropped." in text
+    assert "1 collapsed (at or below the majority baseline), 1 restarted with another seed. None was dropped." in text

@@ -44,9 +44,16 @@ class Read(NamedTuple):
 
 
 def reads(stages: Iterable[Stage]) -> Iterator[Read]:
-    """The splits that prepare stages read, each once, without microworlds."""
+    """The splits that prepare stages and trained tokenizers read, each once, without microworlds."""
     seen = set()
     for stage in stages:
+        if stage.kind == "tokenizer" and "trained" in stage.config and "world" not in stage.inputs:
+            for asked_of, files in zip(stage.settings["tasks"], stage.config["data"], strict=True):
+                task = task_from_json(asked_of)
+                for code in files:
+                    if (task.name, "train", code) not in seen:
+                        seen.add((task.name, "train", code))
+                        yield Read(task, folders_of(root_of(stage.settings)), "train", code)
         if stage.kind == "prepare" and "world" not in stage.inputs:
             for code in stage.config["languages"]:
                 about = (stage.config["task"], split_of(stage.config), code)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
@@ -124,8 +125,9 @@ def inputs(stages: Sequence[Stage]) -> tuple[dict[str, str], ...]:
     for stage in stages:
         config = stage.config
         by = f"{config['task']} {config['split']}" if "split" in config else f"{stage.kind} {stage.label}"
-        for name, inside in config.get("files", {}).items():
-            if isinstance(inside, bool):  # of a constructed world
+        texts = config["data"] if stage.kind == "tokenizer" and "trained" in config else ()
+        for name, inside in chain(config.get("files", {}).items(), *(one.items() for one in texts)):
+            if isinstance(inside, bool) or "world" in stage.inputs:  # of a constructed world
                 continue
             named, language = ({name: inside}, "") if isinstance(inside, str) else (inside, name)
             found |= dict.fromkeys((by, language, file, digest) for file, digest in named.items())

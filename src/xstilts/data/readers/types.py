@@ -107,7 +107,7 @@ def make_choice(row: FileRow, gold: Gold | None) -> ex.Example:
     """A context, a question and choices, of which one is right."""
     choices, names = _choices(row)
     if len(choices) < 2 or not all(map(str.strip, choices)):
-        raise row.error("choices should be two or more texts, none of them empty")
+        raise row.error("choices should be two or more texts; only the last ones may be empty")
     context, question = (row.text(field) if field in row.columns else "" for field in ("context", "question"))
     if not context and not question:
         raise row.error("the row has neither context nor question")
