@@ -117,7 +117,7 @@ real-studies: setup  # DATA=folder of official files; models/ of `make real-enco
 	$(BIN)/python tools/keep_results.py runs/real experiments/real.yaml $(KEPT) docs/results/real.tar.xz
 
 # From the kept results.
-KEPT = scale-real objectives-real experiments/translated-real.yaml
+KEPT = scale-real objectives-real domain-real experiments/translated-real.yaml
 pages: setup
 	rm -rf build/kept && mkdir -p build/kept && tar -xf docs/results/real.tar.xz -C build/kept
 	$(BIN)/xstilts claims experiments/real.yaml --store build/kept --to docs/results/real.md

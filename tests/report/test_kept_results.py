@@ -24,6 +24,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("experiments/real.yaml", "results/real.md"),
         ("scale-real", "studies/scale-real.md"),
         ("objectives-real", "studies/objectives-real.md"),
+        ("domain-real", "studies/domain-real.md"),
         ("experiments/translated-real.yaml", "studies/translated-real.md"),
     ],
 )
